@@ -1,0 +1,1 @@
+"""The benchmarks: what trueup costs, measured and written as JSON under `benchmarks/results/`."""

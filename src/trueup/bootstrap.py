@@ -1,0 +1,91 @@
+"""The wiring: the only file that names concrete adapters."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from trueup.engine import store as stores
+from trueup.engine.clock import SystemClock
+from trueup.engine.reading import Hints
+from trueup.engine.store import Note, Progress, Store
+from trueup.journal.embedded import EmbeddedStorage
+from trueup.model.errors import BadInput
+from trueup.model.identifiers import AccountId
+from trueup.ports import Reader
+
+
+def open_store(path: Path, progress: Progress | None = None, *, create: bool = True) -> Store:
+    """The store of a data directory, owned by this process until it is closed.
+
+    Raises:
+        DirectoryLocked: Another process owns it; the message says who.
+        StorageError: It is not a data directory that this version can use.
+        JournalDamaged: Views and log are both damaged.
+    """
+    storage = EmbeddedStorage.open(path, create=create)
+    try:
+        return Store.open(storage, SystemClock(), *(() if progress is None else (progress,)))
+    except BaseException:
+        storage.close()
+        raise
+
+
+def open_storage(path: Path) -> EmbeddedStorage:
+    """The files of a data directory, owned until they are closed; nothing in them is opened, healed or made.
+
+    Raises:
+        DirectoryLocked: Another process owns it.
+        StorageError: It is not a data directory that this version can use.
+    """
+    return EmbeddedStorage.open(path, create=False)
+
+
+def rebuild_views(path: Path, progress: Progress, note: Note) -> None:
+    """Make the views of a data directory anew from its logs. Raises as :func:`open_storage` and the rebuilding do."""
+    storage = open_storage(path)
+    try:
+        stores.rebuild_views(storage, progress, note).close()
+    finally:
+        storage.close()
+
+
+def reader(venue: str, account: AccountId, hints: Hints) -> Reader:
+    """A reader of a venue's saved answers.
+
+    Raises:
+        BadInput: No such venue.
+    """
+    if venue not in READERS:
+        raise BadInput("venue", venue, "no reader for this venue", remedy=f"Known are: {', '.join(READERS)}.")
+    return READERS[venue](account, hints)
+
+
+def _hyperliquid(account: AccountId, hints: Hints) -> Reader:
+    from trueup.venues.hyperliquid.reader import HyperliquidReader
+
+    return HyperliquidReader(account, hints.address, hints.instruments, learnt=hints.learnt)
+
+
+def _oanda(account: AccountId, hints: Hints) -> Reader:
+    from trueup.venues.oanda.reader import OandaReader
+
+    return OandaReader(
+        account,
+        hints.home_currency,
+        hedging=hints.hedging or None,
+        open_orders=hints.open_orders,
+        learnt=hints.learnt,
+    )
+
+
+def _generic(account: AccountId, hints: Hints) -> Reader:
+    from trueup.venues.generic.reader import GenericReader
+
+    return GenericReader(account, hints.instruments)
+
+
+READERS: Mapping[str, Callable[[AccountId, Hints], Reader]] = {
+    "hyperliquid": _hyperliquid,
+    "oanda": _oanda,
+    "generic": _generic,
+}
+"""Venues whose saved answers can be read."""

@@ -1,0 +1,1 @@
+"""The command line: verbs by group; use cases live in ``engine``, tables in ``render``, JSON in ``shapes``."""

@@ -1,0 +1,80 @@
+"""``trueup doctor``: is everything as it should be, and what to do where it is not?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from trueup.cli.options import Data, ExitCode, Json
+from trueup.cli.output import Output
+
+if TYPE_CHECKING:
+    from trueup.engine.health import Check
+
+CODES = {"ok": ExitCode.FINE, "warn": ExitCode.DIFFERENCES, "fail": ExitCode.ERROR}
+
+
+def doctor(ctx: typer.Context, *, data: Data = None, as_json: Json = False) -> int:
+    """Check that all is well, and say what to do where it is not.
+
+    It looks at versions, the disk, the lock, the chain of every ledger, the views, and what waits for a person.
+    Exit code 0: all is well; 1: something to look at; 3: something is broken. Each finding comes with its remedy.
+
+    Example:
+      trueup doctor --json
+    """
+    from trueup.cli.session import data_directory
+    from trueup.engine import health
+
+    out = Output(as_json=as_json)
+    path = data_directory(ctx, data)
+    checks = [*health.check_versions(), *health.check_directory(path)]
+    if path.exists():
+        checks += _check_stored(path, out)
+    verdict = health.worst(checks)
+    if as_json:
+        from trueup.cli.shapes import plain
+
+        out.data({"verdict": verdict, "checks": plain(checks)})
+    else:
+        _show(checks)
+    return CODES[verdict]
+
+
+def _check_stored(path: Path, out: Output) -> "Sequence[Check]":
+    """What is in the directory, when nobody else has it; the books are opened only if every chain is whole."""
+    from trueup.bootstrap import open_storage, open_store
+    from trueup.engine import health
+    from trueup.engine.verifying import stored_accounts, verify_storage
+    from trueup.model.errors import DirectoryLocked, StorageError
+
+    try:
+        storage = open_storage(path)
+    except DirectoryLocked as locked:
+        return [health.Check("lock", "warn", f"{locked.message} Chains and views were not checked.", locked.remedy)]
+    except StorageError as failure:
+        return [health.Check("directory", "fail", failure.message, failure.remedy)]
+    try:
+        accounts = stored_accounts(storage)
+        with out.progress("verifying") as progress:
+            proof = verify_storage(storage, accounts, lambda _, done, total: progress(done, total))
+        ledgers = [(account, storage.directory.ledger_path(account)) for account in accounts]
+        checks = [health.Check("lock", "ok", "free"), *health.check_proof(proof)]
+        checks += health.check_snapshots(proof, ledgers)
+    finally:
+        storage.close()
+    if not proof.ok:
+        return checks
+    store = open_store(path, create=False)
+    try:
+        return [*checks, *health.check_booked(store, accounts)]
+    finally:
+        store.close()
+
+
+def _show(checks: "Sequence[Check]") -> None:
+    from trueup.cli import render
+
+    columns = [render.text("CHECK"), render.text("STATE"), render.prose("FOUND"), render.prose("REMEDY")]
+    render.show_table(columns, [[check.name, check.verdict, check.detail, check.remedy] for check in checks])

@@ -1,0 +1,69 @@
+"""Options that several verbs share, and the exit codes all of them keep to."""
+
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+class ExitCode(IntEnum):
+    """What a script may rely on."""
+
+    FINE = 0
+    DIFFERENCES = 1
+    UNKNOWN = 2
+    ERROR = 3
+    USAGE = 4
+
+
+Venue = Literal["hyperliquid", "oanda", "generic"]
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The data directory; also TRUEUP_DATA. Default: this system's place for a program's data.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: decimals as text, times in UTC, null for unknown.")]
+Account = Annotated[
+    str | None, typer.Option("--account", metavar="NAME", help="Only this account: NAME or VENUE:NAME.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="SEQ|TIME",
+        help='How it stood after event SEQ of an account, or at a TIME like "2026-03-02T12:00:00Z".',
+    ),
+]
+VenueTime = Annotated[
+    bool,
+    typer.Option(
+        "--venue-time",
+        help="TIME is the venue's: all that had happened by then. Without: what we had recorded by then.",
+    ),
+]
+VenueName = Annotated[Venue, typer.Option("--venue", help="Whose answers the files hold.")]
+AccountName = Annotated[str, typer.Option("--account", metavar="NAME", help="Your name for the account at the venue.")]
+Instruments = Annotated[
+    Path | None,
+    typer.Option(
+        "--instruments",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Contract details; nothing is booked when it cannot be read.",
+    ),
+]
+HomeCurrency = Annotated[
+    str,
+    typer.Option("--home-currency", metavar="CUR", help="OANDA: the account's currency, when no file states it."),
+]
+Address = Annotated[
+    str,
+    typer.Option("--address", metavar="0x…", help="Hyperliquid: the account's address; others' answers are refused."),
+]

@@ -1,0 +1,208 @@
+"""``trueup reconcile``: does the venue agree with the book?"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trueup.cli.options import AccountName, Address, Data, ExitCode, HomeCurrency, Json, VenueName
+from trueup.cli.output import Output
+
+if TYPE_CHECKING:
+    from trueup.engine.reconciling import Reconciliation
+    from trueup.model.differences import Difference, Side3
+    from trueup.model.events import Fact
+
+MISSING_SHOWN = 20
+"""Facts that the book lacks, listed for a person; with --json all are."""
+
+_SECTIONS = {"positions": "POSITION", "balances": "BALANCE", "open_orders": "OPEN ORDER"}
+_COMPARED = {"SYNCED", "DRIFT"}
+
+CODES = {
+    "SYNCED": ExitCode.FINE,
+    "DRIFT": ExitCode.DIFFERENCES,
+    "FAILED": ExitCode.UNKNOWN,
+    "PENDING": ExitCode.UNKNOWN,
+}
+
+
+def reconcile(
+    ctx: typer.Context,
+    *,
+    snapshot: Annotated[
+        list[Path],
+        typer.Option(
+            "--snapshot",
+            metavar="FILE…",
+            exists=True,
+            dir_okay=False,
+            help="A saved state of the account; several may be given. Fills among them serve as evidence.",
+        ),
+    ],
+    venue: VenueName,
+    account: AccountName,
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE…]", exists=True, dir_okay=False, help="More files.")
+    ] = None,
+    home_currency: HomeCurrency = "",
+    address: Address = "",
+    data: Data = None,
+    as_json: Json = False,
+) -> int:
+    """Compare book, database and venue, and say where they differ.
+
+    The venue's side is what its saved answers state. Nothing is booked. Fills or transactions among the files that
+    the book lacks are named as evidence for a difference. The age of a saved state is counted from the newest fact
+    booked: more than a minute older, and it cannot speak of what is booked now (STALE_SOURCE).
+
+    SYNCED (exit code 0): everything the files state agrees; what they do not state is NOT_COMPARED and listed. DRIFT
+    (1): something differs. FAILED or PENDING (2): it could not be compared, which is not the same as flat.
+
+    Examples:
+      trueup reconcile --venue hyperliquid --account main --snapshot clearinghouse_state.json spot_state.json
+      trueup reconcile --venue oanda --account fx --snapshot account.json --snapshot transactions.json --json
+    """
+    from trueup.cli.session import chosen_accounts, data_directory, opened, read_sources, venue_account
+    from trueup.engine import reconciling
+    from trueup.engine.reading import open_files
+
+    out = Output(as_json=as_json)
+    answers, unusable = open_files([*snapshot, *(more or [])])
+    with opened(data_directory(ctx, data), out) as store:
+        (whose,) = chosen_accounts(store, venue_account(venue, account))
+        sources = read_sources(store, whose, answers, out, home_currency=home_currency, address=address)
+        found = reconciling.reconcile(store, store.ledger(whose), [*sources, *unusable])
+    if as_json:
+        out.data(_shape(found))
+    else:
+        _show(found)
+    return CODES[found.comparison.status]
+
+
+def _shape(found: "Reconciliation") -> dict[str, object]:
+    from trueup.cli.shapes import plain
+
+    shape: dict[str, object] = plain(found.comparison)
+    shape["missing"] = [_missing_shape(fact) for fact in found.missing]
+    shape["refused"] = [{key: value for key, value in plain(row).items() if key != "raw"} for row in found.refused]
+    shape["notes"] = list(found.notes)
+    return shape
+
+
+def _missing_shape(fact: "Fact") -> dict[str, object]:
+    from trueup.cli.shapes import plain
+    from trueup.engine.explaining import kind_of
+    from trueup.model.facts import fact_key
+
+    return {"kind": kind_of(fact), "id": (fact_key(fact) or "").partition("|")[2], "fields": plain(fact)}
+
+
+def _show(found: "Reconciliation") -> None:
+    from trueup.cli import render
+
+    comparison = found.comparison
+    render.show(comparison.account)
+    for section, name in _SECTIONS.items():
+        _show_rows(name, [row for row in comparison.rows if row.section == section])
+    _show_differences(comparison.differences)
+    _show_missing(found.missing)
+    for row in found.refused:
+        render.show(f"refused: {row.file}, row {row.row}: {row.field}={row.value!r}: {row.problem}", "warn")
+    for note in found.notes:
+        render.show(note)
+    cut = f", as of {render.moment(comparison.cut)}" if comparison.cut is not None else ""
+    rest = f"; not compared: {_grouped(comparison.not_compared)}" if comparison.not_compared else ""
+    render.show(
+        f"{comparison.status}: {comparison.compared} compared at seq {comparison.memory_seq}{cut}{rest}",
+        comparison.status,
+    )
+
+
+def _show_rows(name: str, rows: "Sequence[Side3]") -> None:
+    """One part of the three-way table. The book is memory; its database shows where it says something else."""
+    from trueup.cli import render
+
+    columns = [render.text(name), render.text("STATUS"), render.number("BOOK"), render.number("DATABASE")]
+    columns += [render.number("VENUE"), render.prose("WHY")]
+    cells: list[list[render.Cell]] = [
+        [
+            row.subject,
+            row.status.value,
+            _side(row, row.memory),
+            "" if row.database == row.memory else _side(row, row.database),
+            _venue(row),
+            ", ".join(row.kinds),
+        ]
+        for row in rows
+    ]
+    if cells:
+        render.show_table(columns, cells)
+
+
+def _side(row: "Side3", shown: str | None) -> str:
+    from trueup.cli import render
+
+    if shown is None or row.section == "open_orders":
+        return shown or render.NOTHING
+    return render.figure(Decimal(shown))
+
+
+def _venue(row: "Side3") -> str:
+    """What the venue says; a spot position that it does not state was compared as the balance that it is."""
+    as_balance = row.section == "positions" and row.venue is None and row.status.value in _COMPARED
+    return "as balance" if as_balance else _side(row, row.venue)
+
+
+def _grouped(names: "Sequence[str]") -> str:
+    """What was not compared, the same thing of several in one: ``leverage of A, B``."""
+    from trueup.cli import render
+
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        what, _, which = name.replace("_", " ").partition(" of ")
+        groups.setdefault(what, []).extend([which] if which else [])
+    return "; ".join(f"{what} of {render.listed(which)}" if which else what for what, which in groups.items())
+
+
+def _show_differences(differences: "Sequence[Difference]") -> None:
+    from trueup.cli import render
+
+    columns = [render.text("KIND"), render.text("SEVERITY"), render.text("ABOUT"), render.number("DIFFERENCE")]
+    columns += [render.prose("IN WORDS"), render.prose("EVIDENCE")]
+    rows = [
+        [
+            found.kind.value,
+            found.severity.name,
+            found.subject,
+            "" if found.difference is None else found.difference,
+            found.direction,
+            render.listed(found.evidence),
+        ]
+        for found in sorted(differences, key=lambda difference: -difference.severity)
+    ]
+    if rows:
+        render.show_table(columns, rows, title="Differences (theirs less ours)")
+
+
+def _show_missing(missing: "Sequence[Fact]") -> None:
+    from trueup.cli import render
+
+    if not missing:
+        return
+    columns = [render.text("KIND"), render.text("ID"), render.text("INSTRUMENT"), render.text("VENUE TIME")]
+    shapes = [_missing_shape(fact) for fact in missing[:MISSING_SHOWN]]
+    rows = [
+        [
+            str(shape["kind"]),
+            str(shape["id"]),
+            getattr(fact, "instrument", ""),
+            render.moment(getattr(fact, "venue_time", None)),
+        ]
+        for shape, fact in zip(shapes, missing, strict=False)
+    ]
+    render.show_table(columns, rows, title="In the files, not in the book (import them to book them)")
+    if len(missing) > MISSING_SHOWN:
+        render.show(f"and {len(missing) - MISSING_SHOWN} more")

@@ -1,0 +1,47 @@
+"""What frames did, as rows for the views."""
+
+from collections.abc import Sequence
+
+from trueup.book.book import Book
+from trueup.engine.keys import identity
+from trueup.journal.codec import decode
+from trueup.model.events import InstrumentDefined
+from trueup.model.identifiers import Seq
+from trueup.model.instruments import Instrument
+from trueup.model.numbers import exact
+from trueup.ports import Change, Frame
+
+
+def change(book: Book, frames: Sequence[Frame], keys: Sequence[tuple[str, Seq]]) -> Change:
+    """What changed in a book since the last call, true at the last of ``frames``, to which it is folded."""
+    with exact():
+        touched, book.touched = book.touched, set()
+        orders, book.orders.touched = book.orders.touched, set()
+        cycles = {track.key: track.take_cycles() for track in touched}
+        return Change(
+            ledger=book.account,
+            seq=frames[-1].last,
+            frames=frames,
+            keys=keys,
+            positions=[track.frozen(book.account) for track in touched],
+            balances=list(book.balances().values()),
+            orders=[book.orders.frozen(book.account, order) for order in orders if order in book.orders.open],
+            dropped_orders=[order for order in orders if order not in book.orders.open],
+            cycles=cycles,
+            instruments=_terms(book) if any(_DEFINITION in frame.body for frame in frames) else (),
+        )
+
+
+def fold(book: Book, frame: Frame) -> list[tuple[str, Seq]]:
+    """Fold a durable frame; returns the identities it booked."""
+    events = decode(frame.body)
+    book.evolve(events, frame.first)
+    return [(key, Seq(seq)) for seq, event in enumerate(events, frame.first) if (key := identity(event)) is not None]
+
+
+_DEFINITION = str(InstrumentDefined.__struct_config__.tag).encode()
+"""In every frame that defines terms. In another one, as a part of some text, it costs time and nothing else."""
+
+
+def _terms(book: Book) -> list[Instrument]:
+    return [terms for versions in book.instruments.values() for terms in versions.values()]

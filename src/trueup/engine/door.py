@@ -1,0 +1,170 @@
+"""The one door for facts: what is new is booked, what is there already is not, what contradicts is quarantined.
+
+A door decides about one batch and writes nothing itself. Every offered fact ends as one of booked, already there,
+quarantined, or covered (an opening cut for a time the book already knows).
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from trueup.book.book import Book
+from trueup.book.declared import confirmed_by, confirming
+from trueup.engine.keys import identity
+from trueup.model import events as e
+from trueup.model.errors import BadInput
+from trueup.model.facts import fact_key, terms
+from trueup.model.identifiers import Seq
+from trueup.model.instruments import Instrument
+
+EventAt = Callable[[Seq], e.Event]
+"""The event at a seq, to compare the terms of what is offered again."""
+
+OnRecord = Callable[[str], bool]
+"""Whether a quarantine key is on record already."""
+
+
+class Fate(StrEnum):
+    """What became of an offered fact."""
+
+    BOOKED = "booked"
+    ALREADY = "already"
+    QUARANTINED = "quarantined"
+    QUARANTINED_BEFORE = "quarantined before"
+    COVERED = "covered"
+
+
+class Door:
+    """Decides about one batch of facts.
+
+    Args:
+        book: Before any of them.
+        event_at: For facts that are booked already.
+        on_record: For offers that were put aside before.
+
+    Attributes:
+        events: To write, in order.
+        keys: Identities they book, each with the index of its event.
+        fates: Of the facts, in the order offered.
+    """
+
+    def __init__(self, book: Book, event_at: EventAt, on_record: OnRecord) -> None:
+        self.events: list[e.Event] = []
+        self.keys: dict[str, int] = {}
+        self.fates: list[Fate] = []
+        self._book = book
+        self._event_at = event_at
+        self._on_record = on_record
+
+    def admit(self, fact: e.Fact, key: str, seq: Seq | None, twin: str | None) -> None:
+        """Decide about a fact other than a definition.
+
+        Args:
+            fact: As offered.
+            key: Its identity.
+            seq: Where it is booked; None when it is not.
+            twin: What may be the same trade under another identity, in words (:mod:`trueup.engine.twins`).
+        """
+        if seq is not None:
+            self._again(fact, key, self._event_at(seq), seq)
+        elif key in self.keys:
+            self._again(fact, key, self.events[self.keys[key]], None)
+        elif twin is not None:
+            self.put_aside(fact, key, f"{twin} has the same terms, and one came without the venue's id: one or two?")
+        elif problem := self._problem(fact):
+            self.put_aside(fact, key, problem)
+        elif type(fact) in _CUTS and _covered(fact, self._book):
+            self.fates.append(Fate.COVERED)
+        else:
+            self.keys[key] = len(self.events)
+            self.fates.append(Fate.BOOKED)
+            if type(fact) is e.FillBooked and not self._book.declarations:
+                self.events.append(fact)
+            else:
+                self.events.extend(_with_matches(fact, self._book))
+
+    def define(self, definition: e.InstrumentDefined) -> None:
+        """Decide about an instrument definition.
+
+        The same terms again, or fewer details of them, are already there; the same economic terms with finer details (a
+        tick size learnt later) become the next version; other economic terms under a version in use are a conflict.
+        """
+        offered = definition.instrument
+        versions = self._book.instruments.get(offered.symbol, {})
+        same = versions.get(offered.version)
+        key = fact_key(definition) or ""
+        if problem := self._problem(definition):
+            self.put_aside(definition, key, problem)
+        elif same is None:
+            self._define(definition)
+        elif terms(e.InstrumentDefined(definition.account, same)) != terms(definition):
+            self.put_aside(definition, key, f"version {offered.version} of {offered.symbol} is booked with other terms")
+        elif any(_tells_no_more(offered, version) for version in versions.values()):
+            self.fates.append(Fate.ALREADY)
+        else:
+            finer = msgspec.structs.replace(offered, version=max(versions) + 1)
+            self._define(e.InstrumentDefined(definition.account, finer))
+
+    def put_aside(self, fact: e.Event, key: str, reason: str, seq: Seq | None = None) -> None:
+        """Quarantine a fact, once however often it is offered."""
+        event = e.Quarantined(fact.account, key, reason, msgspec.msgpack.encode(fact), seq)
+        remembered = identity(event) or ""
+        if remembered in self.keys or self._on_record(remembered):
+            self.fates.append(Fate.QUARANTINED_BEFORE)
+            return
+        self.keys[remembered] = len(self.events)
+        self.events.append(event)
+        self.fates.append(Fate.QUARANTINED)
+
+    def _again(self, fact: e.Fact, key: str, known: e.Event, seq: Seq | None) -> None:
+        if type(known) is type(fact) and terms(known) == terms(fact):
+            self.fates.append(Fate.ALREADY)
+        else:
+            self.put_aside(fact, key, f"{key} is booked with other terms", seq)
+
+    def _define(self, definition: e.InstrumentDefined) -> None:
+        self.events.append(definition)
+        self.fates.append(Fate.BOOKED)
+
+    def _problem(self, event: e.Event) -> str:
+        """Why an event could not be folded; empty when it can."""
+        try:
+            self._book.admit(event)
+        except BadInput as problem:
+            return str(problem)
+        return ""
+
+
+_CUTS = (e.OpeningPosition, e.OpeningBalance)
+
+
+def _with_matches(fact: e.Fact, book: Book) -> Sequence[e.Event]:
+    """A fact with the decisions that it, or the fills before it, confirm a declared trade."""
+    if type(fact) is e.TradeDeclared:
+        return [fact, *confirming(fact, book)]
+    if type(fact) is not e.FillBooked:
+        return [fact]
+    pairs = confirmed_by(fact, book)
+    if pairs and fact.strategy != pairs[0][0].strategy:
+        fact = msgspec.structs.replace(fact, strategy=pairs[0][0].strategy)
+    return [fact, *(decision for _, decision in pairs)]
+
+
+def _tells_no_more(offered: Instrument, known: Instrument) -> bool:
+    """Whether every detail offered is known; one that is left out is no news."""
+    details = (field for field in offered.__struct_fields__ if field != "version")
+    return all(getattr(offered, field) in {None, getattr(known, field)} for field in details)
+
+
+def _covered(fact: e.Fact, book: Book) -> bool:
+    """Whether an opening cut speaks of a time before which the book already knows something of the kind."""
+    if type(fact) is e.OpeningPosition:
+        track = book.tracks.get((fact.instrument, fact.position_side))
+        return track is not None and track.since is not None and track.since < fact.venue_time
+    if type(fact) is e.OpeningBalance:
+        since = book.balance_since(fact.currency)
+        wallet = book.wallets.get(fact.currency)
+        cut = wallet.cut if wallet is not None else 0
+        return 0 < cut <= fact.venue_time or (not cut and since is not None and since < fact.venue_time)
+    return False

@@ -1,0 +1,341 @@
+"""The one door of one account: ``commit(decide)`` and, for facts, ``book_facts``.
+
+In a batch decide and evolve alternate, so each caller sees what the one before left; then one frame, one sync, and only
+then answers. A failed write or sync discards the ledger: it must be reopened, and the batch offered again by key.
+
+Risk: nothing leaves the process before the sync. Reads of ``book`` may see staged state and carry its seq.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Protocol, TypeVar, cast
+
+import msgspec
+
+from trueup.book.book import Book
+from trueup.engine.door import Door, Fate
+from trueup.engine.keys import Keys, identity
+from trueup.engine.past import Past
+from trueup.engine.twins import twins
+from trueup.engine.writer import Offer, Writer
+from trueup.journal.codec import decode, encode_rows, join_rows
+from trueup.model import events as e
+from trueup.model.errors import BadInput, JournalFailed, TrueupError
+from trueup.model.facts import fact_key
+from trueup.model.identifiers import AccountId, Seq
+from trueup.ports import Clock, Frame, Head
+
+Decide = Callable[[Book], Sequence[e.Event]]
+"""Pure: sees staged state, returns the events to write, or raises a typed refusal and nothing is written."""
+
+FRAME_EVENTS_MAX = 4_096
+FRAME_BYTES_MAX = 8 << 20
+"""Events and bytes after which a frame takes in no further caller: bounds how long the first one waits."""
+
+OFFER_BYTES_MAX = 32 << 20
+"""What one caller may offer at once; with the others of its frame it stays below what a journal takes."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of an offer, durable when it is handed out.
+
+    Attributes:
+        first, last: Seqs of the events written; ``last`` is ``first - 1`` when there were none.
+        booked: Facts written for the first time.
+        already: Facts that were there before, with the same terms.
+        quarantined: Facts kept aside, with the reason in the journal.
+        covered: Opening cuts for times the book already knew.
+        fates: What became of each fact, in the order offered, definitions of instruments first.
+    """
+
+    first: Seq
+    last: Seq
+    booked: int = 0
+    already: int = 0
+    quarantined: int = 0
+    covered: int = 0
+    fates: Sequence[Fate] = ()
+
+
+Note = e.Quarantined | e.SourceRead
+"""Decisions that say where facts came from, or that something never became one."""
+
+Answer = TypeVar("Answer")
+
+Task = Callable[["Ledger"], Receipt]
+
+
+class Follower(Protocol):
+    """Who is told of durable frames, before their callers are answered."""
+
+    def room(self) -> None:
+        """Wait, within bounds, until a frame may be added."""
+        ...
+
+    def frame(self, ledger: AccountId, frame: Frame, keys: Sequence[tuple[str, Seq]]) -> None:
+        """A frame is durable; these are the identities it booked."""
+        ...
+
+
+class Ledger:
+    """The journal and book of one account, with one writer at a time.
+
+    Args:
+        account: Whose.
+        past: The log that frames go to; also the history of ``book``.
+        book: The fold of the log so far.
+        keys: The identities booked so far.
+        clock: For ``recorded_at``.
+        follower: Told of each durable frame: the feed of the views.
+    """
+
+    def __init__(
+        self, account: AccountId, past: Past, book: Book, keys: Keys, clock: Clock, follower: Follower
+    ) -> None:
+        self.account = account
+        self.book = book
+        self.keys = keys
+        self.journal = past.journal
+        self._past = past
+        self._clock = clock
+        self._follower = follower
+        self._writer: Writer[Task, Receipt] = Writer(f"ledger {account}", self._serve, follower.room)
+        self.turn = self._writer.turn
+        self._failed: JournalFailed | None = None
+        self._folding = False
+        self._staged_keys: list[tuple[str, Seq]] = []
+        self._staged_rows: list[bytes] = []
+        self._staged_bytes = 0
+        self._read_frame: tuple[Seq, list[e.Event]] = (Seq(0), [])
+
+    # --- doors --------------------------------------------------------------------------------------------------------
+
+    def commit(self, decide: Decide) -> Receipt:
+        """Decide on the present state, write what was decided, and return when it is durable.
+
+        Raises:
+            TrueupError: The refusal that ``decide`` or the book raised; nothing was written.
+            JournalFailed: Nothing was acknowledged; reopen the ledger, then offer again by key.
+            Busy: Too many callers wait already.
+        """
+        return self._writer.call(partial(Ledger._decided, decide=decide))
+
+    def book_facts(self, facts: Iterable[e.Fact]) -> Receipt:
+        """Book facts: new ones once, known ones not again, contradictions into quarantine. Raises as :meth:`commit`."""
+        return self._writer.call(partial(Ledger._facts, facts=list(facts)))
+
+    def note(self, notes: Iterable[Note]) -> Receipt:
+        """Put on record what was read and what could not be, each once. Raises as :meth:`commit`."""
+        return self._writer.call(partial(Ledger._notes, notes=list(notes)))
+
+    def submit(self, decide: Decide) -> "Future[Receipt]":
+        """:meth:`commit` for a thread that does not wait."""
+        return self._writer.submit(partial(Ledger._decided, decide=decide))
+
+    async def acommit(self, decide: Decide) -> Receipt:
+        """:meth:`commit` for asyncio; any number of callers share one writer."""
+        return await self._writer.acall(partial(Ledger._decided, decide=decide))
+
+    async def abook_facts(self, facts: Iterable[e.Fact]) -> Receipt:
+        """:meth:`book_facts` for asyncio."""
+        return await self._writer.acall(partial(Ledger._facts, facts=list(facts)))
+
+    def read(self, query: Callable[[Book], Answer]) -> Answer:
+        """Ask the book between two batches: what the query sees is durable and true at one seq.
+
+        Raises:
+            JournalFailed: Memory may hold what was not written; reopen the ledger.
+        """
+        with self.turn:
+            if not self.whole:
+                raise self._failed or _interrupted(self.account)
+            return query(self.book)
+
+    def events(self, after: Seq = Seq(0)) -> Iterator[tuple[Seq, e.Event]]:
+        """The durable events after a seq, oldest first."""
+        return self._past.after(after)
+
+    @property
+    def head(self) -> Head:
+        """The last durable frame."""
+        return self.journal.head
+
+    @property
+    def whole(self) -> bool:
+        """Whether memory holds exactly what is durable. The caller holds :attr:`turn`."""
+        return self._failed is None and not self._folding and not self._past.staged
+
+    @property
+    def failed(self) -> JournalFailed | None:
+        """Why nothing is booked any more; None while all is well."""
+        return self._failed
+
+    def stop(self) -> None:
+        """Serve who still waits, and nobody after them."""
+        self._writer.close()
+
+    def close(self) -> None:
+        """Stop, and release the journal."""
+        self.stop()
+        with self.turn:
+            self.journal.close()
+
+    # --- a batch ------------------------------------------------------------------------------------------------------
+
+    def _serve(self, waiting: deque[Offer[Task, Receipt]]) -> Sequence[Offer[Task, Receipt]]:
+        served: list[Offer[Task, Receipt]] = []
+        if not self.whole and self._failed is None:
+            self._discard(_interrupted(self.account), served)
+        while waiting and len(self._past.staged) < FRAME_EVENTS_MAX and self._staged_bytes < FRAME_BYTES_MAX:
+            offer = waiting.popleft()
+            served.append(offer)
+            if self._failed is not None:
+                offer.error = self._failed
+                continue
+            try:
+                offer.answer = offer.task(self)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's, and others wait behind
+                offer.error = error
+                if self._folding:
+                    self._discard(_interrupted(self.account), served)
+        if self._past.staged:
+            self._write(served)
+        return served
+
+    def _write(self, served: Sequence[Offer[Task, Receipt]]) -> None:
+        body = join_rows(self._staged_rows, len(self._past.staged))
+        try:
+            frame = self.journal.append(body, len(self._past.staged), self._clock.now())
+        except Exception as failure:  # noqa: BLE001 - nobody may be answered with success, whatever it was
+            self._discard(failure, served)
+            return
+        keys = self._staged_keys
+        self._unstage()
+        self._follower.frame(self.account, frame, keys)
+
+    def _discard(self, failure: Exception, served: Sequence[Offer[Task, Receipt]]) -> None:
+        """The frame may or may not be on disk: answer nobody with success, and do not go on from this memory."""
+        self._failed = JournalFailed(
+            f"The ledger {self.account} stopped booking: {failure}",
+            remedy="Reopen it: the log is verified and the book folded anew; then offer the same facts again.",
+        )
+        self._failed.__cause__ = failure
+        for offer in served:
+            if offer.error is None:
+                offer.answer, offer.error = None, self._failed
+        self._unstage()
+
+    def _unstage(self) -> None:
+        self._past.staged.clear()
+        self._staged_keys, self._staged_rows, self._staged_bytes = [], [], 0
+        self._folding = False
+
+    def _stage(self, events: Sequence[e.Event], keys: Iterable[tuple[str, int]]) -> Seq:
+        """Encode, then fold: what cannot be written is refused before anything has changed."""
+        first = Seq(self.book.seq + 1)
+        if events:
+            rows = encode_rows(events)
+            if len(rows) > OFFER_BYTES_MAX:
+                raise BadInput("events", f"{len(rows)} bytes", "too much for one commit", remedy="Offer it in parts.")
+            self._folding = True
+            self._staged_rows.append(rows)
+            self._staged_bytes += len(rows)
+            self._past.staged.extend(events)
+            booked = [(key, cast("Seq", first + index)) for key, index in keys]
+            self.keys.add(booked)
+            self._staged_keys.extend(booked)
+            self.book.evolve(events, first)
+            self._folding = False
+        return first
+
+    # --- tasks --------------------------------------------------------------------------------------------------------
+
+    def _decided(self, decide: Decide) -> Receipt:
+        events = decide(self.book)
+        keys = [(key, i) for i, event in enumerate(events) if (key := identity(event)) is not None]
+        for event in events:
+            self.book.admit(event)
+        names = [key for key, _ in keys]
+        if len(set(names)) < len(names) or self.keys.booked(names):
+            raise BadInput("event", names[0], "a fact is booked already", remedy="Offer facts through book_facts.")
+        first = self._stage(events, keys)
+        return Receipt(first, Seq(first + len(events) - 1), booked=len(events))
+
+    def _facts(self, facts: Sequence[e.Fact]) -> Receipt:
+        first = Seq(self.book.seq + 1)
+        fates: list[Fate] = []
+        kinds = set(map(type, facts))
+        if e.InstrumentDefined in kinds:
+            for fact in facts:
+                if type(fact) is e.InstrumentDefined:
+                    fates += self._defined(fact)
+            facts = [fact for fact in facts if type(fact) is not e.InstrumentDefined]
+        if self.book.declarations or e.TradeDeclared in kinds:
+            # One by one: what a fill confirms depends on what the one before it left.
+            for fact in facts:
+                fates += self._new_facts([fact])
+        elif facts:
+            fates += self._new_facts(facts)
+        return Receipt(
+            first,
+            self.book.seq,
+            booked=fates.count(Fate.BOOKED),
+            already=fates.count(Fate.ALREADY) + fates.count(Fate.QUARANTINED_BEFORE),
+            quarantined=fates.count(Fate.QUARANTINED),
+            covered=fates.count(Fate.COVERED),
+            fates=fates,
+        )
+
+    def _notes(self, notes: Sequence[Note]) -> Receipt:
+        offered = {key: note for note in notes if (key := identity(note)) is not None}
+        known = self.keys.booked(offered)
+        new = [(key, note) for key, note in offered.items() if key not in known]
+        first = self._stage([note for _, note in new], [(key, index) for index, (key, _) in enumerate(new)])
+        return Receipt(first, self.book.seq, booked=len(new), already=len(notes) - len(new))
+
+    def _defined(self, definition: e.InstrumentDefined) -> Sequence[Fate]:
+        """One by one: what a version may say depends on those before it."""
+        door = self._door()
+        door.define(definition)
+        return self._through(door)
+
+    def _new_facts(self, facts: Sequence[e.Fact]) -> Sequence[Fate]:
+        names = [fact_key(fact) or "" for fact in facts]
+        booked, same = self.keys.booked(names), twins(facts, self.book, self._past)
+        door = self._door()
+        for fact, key in zip(facts, names, strict=True):
+            door.admit(fact, key, booked.get(key), same.get(key))
+        try:
+            return self._through(door)
+        except BadInput as problem:  # some number cannot be written: find whose it is, and keep the others
+            if len(facts) > 1:
+                half = len(facts) // 2
+                return [*self._new_facts(facts[:half]), *self._new_facts(facts[half:])]
+            door = self._door()
+            door.put_aside(facts[0], names[0], str(problem))
+            return self._through(door)
+
+    def _door(self) -> Door:
+        return Door(self.book, self._event_at, lambda key: bool(self.keys.booked((key,))))
+
+    def _through(self, door: Door) -> Sequence[Fate]:
+        self._stage(door.events, door.keys.items())
+        return door.fates
+
+    def _event_at(self, seq: Seq) -> e.Event:
+        durable = self.journal.head.seq
+        if seq > durable:
+            return self._past.staged[seq - durable - 1]
+        first, events = self._read_frame
+        if not first <= seq < first + len(events):
+            frame = next(self.journal.read(Seq(seq - 1)))
+            first, events = self._read_frame = (frame.first, decode(frame.body))
+        return events[seq - first]
+
+
+def _interrupted(account: AccountId) -> TrueupError:
+    return JournalFailed(
+        f"A commit of {account} was interrupted while it was being folded.", remedy="Reopen the ledger."
+    )

@@ -1,0 +1,101 @@
+"""The operating system as the journal uses it. What lives only here: every call that changes a file of the journal.
+
+One small class, so that a test can put a disk in its place that fails, fills up or loses power
+(:class:`trueup.testing.disk.FaultyDisk`). Nothing is retried here: after a failed sync the kernel may have dropped what
+it could not write, so that a second sync would report success for data that are gone.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ZEROS = bytes(1 << 20)
+
+
+class Disk:
+    """Files by descriptor, opened for reading and writing."""
+
+    def open(self, path: Path, *, create: bool = False) -> int:
+        """A descriptor of the file; with ``create`` a new, empty one that only its owner may read."""
+        flags = os.O_RDWR | os.O_CLOEXEC
+        return os.open(path, flags | os.O_CREAT | os.O_TRUNC if create else flags, 0o600)
+
+    def write(self, file: int, data: bytes, offset: int) -> None:
+        """Write all of ``data`` in one call; a short write is an error like any other."""
+        written = os.pwrite(file, data, offset)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were written")
+
+    def sync(self, file: int) -> None:
+        """Return when the file's bytes are on the medium, not only in the kernel or the drive's cache."""
+        if sys.platform == "darwin":
+            fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+        else:
+            os.fdatasync(file)
+
+    def read(self, file: int, size: int, offset: int) -> bytes:
+        """Up to ``size`` bytes; fewer only at the end of the file."""
+        return os.pread(file, size, offset)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Put ``source`` in the place of ``target`` in one step; durable after :meth:`sync_directory`."""
+        source.replace(target)
+
+    def sync_directory(self, path: Path) -> None:
+        """Return when the names in a directory are on the medium."""
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def close(self, file: int) -> None:
+        """Release a descriptor."""
+        os.close(file)
+
+
+@contextlib.contextmanager
+def opened(disk: Disk, path: Path, *, create: bool = False) -> Iterator[int]:
+    """A descriptor for one block of work."""
+    file = disk.open(path, create=create)
+    try:
+        yield file
+    finally:
+        disk.close(file)
+
+
+def write_zeros(disk: Disk, file: int, start: int, end: int) -> None:
+    """Really write zeros from ``start`` to before ``end``: blocks that are only reserved cost metadata on each sync."""
+    for offset in range(start, end, len(ZEROS)):
+        disk.write(file, ZEROS[: end - offset], offset)
+
+
+def write_whole(disk: Disk, path: Path, data: bytes) -> None:
+    """Put a file in its place whole: a crash leaves the old one or the new one, never half of one."""
+    temporary = path.with_name(path.name + TEMPORARY)
+    with opened(disk, temporary, create=True) as file:
+        disk.write(file, data, 0)
+        disk.sync(file)
+    disk.rename(temporary, path)
+    disk.sync_directory(path.parent)
+
+
+def make_directory(disk: Disk, path: Path) -> None:
+    """Make a directory that only its owner may enter, durably; one that is there already stays as it is."""
+    if not path.is_dir():
+        path.mkdir(mode=0o700)
+        disk.sync_directory(path.parent)
+
+
+TEMPORARY = ".tmp"
+"""Ends the names of files that are not finished: whoever finds one after a crash deletes it."""
+
+
+def delete_temporaries(directory: Path) -> None:
+    """Delete what a crash left unfinished."""
+    for path in directory.glob("*" + TEMPORARY):
+        path.unlink()

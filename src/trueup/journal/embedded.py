@@ -1,0 +1,101 @@
+"""The embedded storage: a data directory of logs and snapshots, with SQLite views beside them."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from trueup.journal.directory import DataDirectory
+from trueup.journal.findings import Finding, VerifyReport
+from trueup.journal.segments import SegmentJournal
+from trueup.journal.snapshots import Snapshot, delete_snapshot, newest_snapshot, write_snapshot
+from trueup.journal.verify import Progress, verify
+from trueup.journal.views import SqliteViews
+from trueup.model.errors import StorageError
+from trueup.model.identifiers import AccountId, Seq
+from trueup.ports import Journal, OpenedLedger, Views
+
+
+class EmbeddedStorage:
+    """`ports.Storage` on local files. Made by :meth:`open`."""
+
+    def __init__(self, directory: DataDirectory) -> None:
+        self.directory = directory
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True) -> Self:
+        """Own a data directory. Raises as :meth:`DataDirectory.open` does."""
+        return cls(DataDirectory.open(path, create=create))
+
+    def views(self) -> SqliteViews:
+        """The views as they stand."""
+        return SqliteViews(self.directory.views_path)
+
+    def new_views(self) -> SqliteViews:
+        """Empty views beside the present ones."""
+        return SqliteViews.beside(self.directory.views_path)
+
+    def replace_views(self, views: Views) -> SqliteViews:
+        """Swap the new views in."""
+        if not isinstance(views, SqliteViews):
+            raise TypeError("only views made by new_views can replace ours")
+        views.swap(self.directory.views_path)
+        return self.views()
+
+    def ledgers(self) -> Sequence[AccountId]:
+        """Every ledger that has a journal here."""
+        return self.directory.ledgers()
+
+    def open_ledger(self, ledger: AccountId, views: Views | None, *, snapshot: bool = True) -> OpenedLedger:
+        """Open one ledger's log, from its newest usable snapshot on."""
+        path = self.directory.ledger_path(ledger)
+        found, passed_over = newest_snapshot(path, ledger) if snapshot else (None, ())
+        head = views.head(ledger) if views is not None else None
+        journal, report = SegmentJournal.open(
+            path,
+            ledger,
+            copies=None if views is None else lambda after: views.frames(ledger, after),
+            at_least=head if head is not None and head.seq else None,
+            start=found.mark if found is not None else None,
+        )
+        usable = found is not None and report.read_from == found.mark.seq
+        return OpenedLedger(
+            journal=journal,
+            state=found.state if found is not None and usable else None,
+            state_hash=found.state_hash if found is not None and usable else b"",
+            after=found.mark.seq if found is not None and usable else Seq(0),
+            findings=[sentence(finding) for finding in (*passed_over, *report.findings)],
+        )
+
+    def verify(self, ledger: AccountId, progress: Progress | None = None) -> VerifyReport:
+        """Read one ledger's whole log and prove its chain; nothing is changed. Raises :class:`JournalDamaged`."""
+        return verify(self.directory.ledger_path(ledger), ledger, progress=progress)
+
+    def snapshot(self, journal: Journal, state: bytes, state_hash: bytes) -> Callable[[], object]:
+        """Prepare a snapshot at the journal's head; the answer writes it."""
+        if not isinstance(journal, SegmentJournal):
+            raise TypeError("only journals made by open_ledger have snapshots here")
+        mark = journal.mark
+        if mark is None:
+            raise StorageError("An empty ledger needs no snapshot.")
+        path = self.directory.ledger_path(journal.ledger)
+        kept = Snapshot(journal.ledger, mark, journal.head.recorded_at, state_hash, state)
+        return partial(write_snapshot, path, kept)
+
+    def newest_snapshot(self, ledger: AccountId) -> Snapshot | None:
+        """The snapshot that the next start would use."""
+        return newest_snapshot(self.directory.ledger_path(ledger), ledger)[0]
+
+    def delete_snapshot(self, snapshot: Snapshot) -> None:
+        """Delete a snapshot. Raises :class:`StorageError`."""
+        delete_snapshot(self.directory.ledger_path(snapshot.ledger), snapshot)
+
+    def close(self) -> None:
+        """Let other processes have the directory."""
+        self.directory.close()
+
+
+def sentence(finding: Finding) -> str:
+    """A finding in one line for a person."""
+    what = f"{finding.path.name}, byte {finding.offset}: {finding.problem}"
+    return f"{what}; {finding.done}" if finding.done else what

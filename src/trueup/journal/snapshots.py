@@ -1,0 +1,102 @@
+"""Snapshots of a ledger's folded state, so that a start does not read all of history.
+
+What lives only here: their files. A snapshot is a convenience, never the truth: one that is damaged, of another codec
+or of another ledger is passed over, and in the end the whole journal is read.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from trueup.journal.codec import CODEC_VERSION
+from trueup.journal.disk import Disk
+from trueup.journal.findings import Finding
+from trueup.journal.records import read_record, write_record
+from trueup.journal.segment_file import Mark
+from trueup.model.errors import StorageError
+from trueup.model.identifiers import AccountId
+
+KEPT = 2
+"""The newest may be torn by the crash that makes it needed; the one before is there."""
+
+
+class Snapshot(msgspec.Struct, frozen=True, array_like=True):
+    """The state after folding a journal up to a frame.
+
+    Attributes:
+        mark: The frame: its place, its seq and its hash.
+        recorded_at: Of the frame, in nanoseconds.
+        state_hash: Of the folded state, which a refolding must reach as well.
+        state: The state's own bytes.
+        codec: :data:`trueup.journal.codec.CODEC_VERSION` of the writer.
+    """
+
+    ledger: AccountId
+    mark: Mark
+    recorded_at: int
+    state_hash: bytes
+    state: bytes
+    codec: int = CODEC_VERSION
+
+
+def write_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = None) -> Path:
+    """Write a snapshot whole and delete all but the newest :data:`KEPT`.
+
+    Raises:
+        StorageError: The disk refused; the snapshots before are still there.
+    """
+    path = _path(directory, snapshot)
+    try:
+        write_record(disk or Disk(), path, msgspec.msgpack.encode(snapshot))
+        for old in _newest_first(directory)[KEPT:]:
+            old.unlink()
+    except OSError as error:
+        raise StorageError(
+            f"The snapshot {path} could not be written: {error}.",
+            remedy="Free space on the disk; the journal is not affected, only the next start is slower.",
+        ) from error
+    return path
+
+
+def delete_snapshot(directory: Path, snapshot: Snapshot) -> None:
+    """Delete a snapshot that proved to be wrong; the log is not touched. Raises :class:`StorageError`."""
+    path = _path(directory, snapshot)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path} could not be deleted: {error}.", remedy="Delete it by hand.") from error
+
+
+def newest_snapshot(directory: Path, ledger: AccountId) -> tuple[Snapshot | None, Sequence[Finding]]:
+    """The newest snapshot that can be used, and what was found wrong with newer ones."""
+    findings: list[Finding] = []
+    for path in _newest_first(directory):
+        snapshot, problem = _read(path, ledger)
+        if snapshot is not None:
+            return snapshot, findings
+        findings.append(Finding("snapshot", path, 0, problem, "passed over"))
+    return None, findings
+
+
+def _read(path: Path, ledger: AccountId) -> tuple[Snapshot | None, str]:
+    content = read_record(path)
+    if content is None:
+        return None, "the snapshot does not fit its checksum"
+    try:
+        snapshot = msgspec.msgpack.decode(content, type=Snapshot)
+    except msgspec.DecodeError as error:
+        return None, f"the snapshot is of another version: {error}"
+    if snapshot.codec != CODEC_VERSION:
+        return None, f"the snapshot is of codec {snapshot.codec}, and this version has {CODEC_VERSION}"
+    if snapshot.ledger != ledger:
+        return None, f"the snapshot is of {snapshot.ledger}"
+    return snapshot, ""
+
+
+def _path(directory: Path, snapshot: Snapshot) -> Path:
+    return directory / f"{snapshot.mark.seq:020d}.snapshot"
+
+
+def _newest_first(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.snapshot"), reverse=True)

@@ -1,0 +1,361 @@
+"""The views on SQLite: what transactions there are, and what holds between them.
+
+One transaction writes what one or more frames did; one transaction reads, and says at which seq its rows are true.
+Each ledger's rows continue the chain of its frames without a gap, so the views are a prefix of the journal or refused.
+A second writer is refused by the directory lock, threads of this process take turns, and readers wait for nobody.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from threading import Lock
+from typing import Self, TypeVar
+
+import apsw
+import msgspec
+
+from trueup.journal import sqlite, views_check, views_rows, views_schema
+from trueup.journal.sqlite import REBUILD
+from trueup.model.errors import ViewsFailed
+from trueup.model.identifiers import AccountId, Seq
+from trueup.model.numbers import exact
+from trueup.model.positions import Balance, Cycle, OpenOrder, Position
+from trueup.ports import GENESIS, Change, Frame, Head
+
+READERS_IDLE_MAX = 4
+"""Connections kept open for the next reader; more are opened when more threads read at once."""
+
+FRAMES_A_PAGE = 32
+"""Frames per read transaction: a longer one would keep the write-ahead log from being reset."""
+
+WRITER_WAIT_S = 60
+"""How long one thread waits for another's transaction."""
+
+_PUT_LEDGER = """
+    INSERT INTO ledgers (name, applied, head, recorded_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET applied = excluded.applied, head = excluded.head,
+                                     recorded_at = excluded.recorded_at
+    RETURNING id"""
+
+_Row = TypeVar("_Row")
+
+
+class SqliteViews:
+    """`ports.Views` in one SQLite file.
+
+    Args:
+        path: The database; made when there is none.
+
+    Raises:
+        ViewsFailed: It cannot be used as it is; the remedy says what to do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writing = Lock()
+        self._idle: list[apsw.Connection] = []
+        self._writer: apsw.Connection | None = _open(path)
+
+    @classmethod
+    def beside(cls, path: Path) -> Self:
+        """A fresh database at ``<path>.rebuild``, to be filled and then put in the place of ``path``."""
+        with sqlite.refusing(path):
+            _remove(_named(path, ".rebuild"))
+        return cls(_named(path, ".rebuild"))
+
+    def swap(self, path: Path) -> None:
+        """Close this database and put it in the place of ``path``, which nobody may have open.
+
+        What stood there is kept as ``<path>.damaged`` for examination; an earlier one goes. A crash in between leaves
+        either the old database, or none and the journal to make it from.
+        """
+        damaged = _named(path, ".damaged")
+        with sqlite.refusing(self.path):
+            with self._turn():
+                self._connected().wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_TRUNCATE)  # all of it, or BusyError
+            self.close()
+            _remove(damaged)
+            for suffix in ("", "-wal"):
+                if _named(path, suffix).exists():
+                    _named(path, suffix).rename(_named(damaged, suffix))
+            _remove(path)
+            _sync_directory(path.parent)  # the old log must never be found beside the new file
+            self.path.rename(path)
+            _sync_directory(path.parent)
+
+    def close(self) -> None:
+        """Release the database; closing twice is fine."""
+        with self._turn(), sqlite.refusing(self.path):
+            writer, self._writer = self._writer, None
+            while self._idle:
+                self._idle.pop().close()
+            if writer is not None:
+                writer.close()  # the last to go: it copies the log into the file
+
+    # --- writing ---
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Write all changes in one transaction. A change that is already there, frame by frame, changes nothing.
+
+        Raises:
+            ViewsFailed: SQLite failed, a fact key is already there, or frames do not continue those applied (a gap, or
+                another history); nothing was written.
+            ValueError: A change contradicts itself.
+        """
+        for change in changes:
+            _check(change)
+        with self._write() as db, exact():
+            for change in changes:
+                _apply(db, self.path, change)
+
+    def forget(self, ledger: AccountId) -> None:
+        """Drop every row of a ledger, before it is rebuilt."""
+        with self._write() as db:
+            db.execute("DELETE FROM ledgers WHERE name = ?", (ledger,))  # and, by cascade, every row that is its
+
+    # --- reading ---
+
+    def applied(self, ledger: AccountId) -> Seq:
+        """Last seq whose effects are in the views; 0 when none."""
+        return self.head(ledger).seq
+
+    def head(self, ledger: AccountId) -> Head:
+        """The last frame whose effects are in the views; ``Head(0, GENESIS)`` when none."""
+        with self._read() as db:
+            return _ledger(db, ledger)[1]
+
+    def ledgers(self) -> Sequence[AccountId]:
+        """Every ledger with rows."""
+        with self._read() as db:
+            return [AccountId(name) for (name,) in db.execute("SELECT name FROM ledgers ORDER BY name")]
+
+    def positions(self, ledger: AccountId) -> tuple[Seq, Sequence[Position]]:
+        """All positions, flat ones included, with the seq they are true at: one read transaction."""
+        with self._read() as db:
+            id_, head = _ledger(db, ledger)
+            versions = (views_rows.instrument_from(row) for row in db.execute(views_rows.GET_INSTRUMENTS, (id_,)))
+            terms = {(i.symbol, i.version): i for i in versions}
+            rows = db.execute(views_rows.GET_POSITIONS, (id_,))
+            return head.seq, [views_rows.position_from(ledger, terms, row) for row in rows]
+
+    def balances(self, ledger: AccountId) -> tuple[Seq, Sequence[Balance]]:
+        """All balances, with the seq they are true at."""
+        return self._rows(ledger, views_rows.GET_BALANCES, views_rows.balance_from)
+
+    def orders(self, ledger: AccountId) -> tuple[Seq, Sequence[OpenOrder]]:
+        """All open orders, with the seq they are true at."""
+        return self._rows(ledger, views_rows.GET_ORDERS, views_rows.order_from)
+
+    def cycles(self, ledger: AccountId, instrument: str) -> Sequence[tuple[str, Cycle]]:
+        """Closed cycles of an instrument as (position side, cycle), oldest first."""
+        with self._read() as db:
+            rows = db.execute(views_rows.GET_CYCLES, (_ledger(db, ledger)[0], instrument))
+            return [views_rows.cycle_from(row) for row in rows]
+
+    def find(self, ledger: AccountId, keys: Sequence[str]) -> Mapping[str, Seq]:
+        """Which of the fact keys are known, and where."""
+        with self._read() as db:
+            id_, _ = _ledger(db, ledger)
+            return dict(db.executemany(views_rows.FIND_KEY, ((id_, key) for key in keys)))
+
+    def keys(self, ledger: AccountId) -> Iterator[str]:
+        """Every fact key of a ledger, in one read transaction."""
+        with self._read() as db:
+            yield from (key for (key,) in db.execute(views_rows.GET_KEYS, (_ledger(db, ledger)[0],)))
+
+    def frames(self, ledger: AccountId, after: Seq = Seq(0)) -> Iterator[Frame]:
+        """The second copy of the log: frames whose last seq is greater than ``after``, oldest first.
+
+        Their pages are verified, their hashes are not: that is the journal's to do. Each :data:`FRAMES_A_PAGE` frames
+        are a read transaction of their own.
+        """
+        while page := self._frames_page(ledger, after):
+            yield from page
+            after = page[-1].last
+
+    def check(self) -> Sequence[str]:
+        """Read every page and try every rule; what is wrong, in sentences, nothing when all is well."""
+        try:
+            with sqlite.refusing(self.path), closing(sqlite.open_reader(self.path)) as db:  # its cache is empty
+                return views_check.findings(db)
+        except ViewsFailed as failure:
+            return [failure.message]
+
+    def _frames_page(self, ledger: AccountId, after: Seq) -> Sequence[Frame]:
+        with self._read() as db:
+            rows = db.execute(views_rows.GET_FRAMES, (_ledger(db, ledger)[0], after, FRAMES_A_PAGE))
+            return [views_rows.frame_from(ledger, row) for row in rows]
+
+    def _rows(
+        self, ledger: AccountId, sql: str, from_row: Callable[[AccountId, views_rows.Row], _Row]
+    ) -> tuple[Seq, Sequence[_Row]]:
+        with self._read() as db:
+            id_, head = _ledger(db, ledger)
+            return head.seq, [from_row(ledger, row) for row in db.execute(sql, (id_,))]
+
+    # --- transactions ---
+
+    @contextmanager
+    def _write(self) -> Iterator[apsw.Connection]:
+        with self._turn(), sqlite.refusing(self.path):
+            db = self._connected()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                db.execute("UPDATE transactions SET number = number + 1")
+                yield db
+                sqlite.require_checksums(db, self.path)
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:  # some errors of SQLite have rolled back already
+                    db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _read(self) -> Iterator[apsw.Connection]:
+        with sqlite.refusing(self.path):
+            self._connected()
+            db = self._borrow()
+            try:
+                db.execute("BEGIN")
+                yield db
+                sqlite.require_checksums(db, self.path)  # at the end: that of every page that was read
+                db.execute("COMMIT")
+            except (ArithmeticError, LookupError, ValueError, msgspec.MsgspecError) as error:
+                db.close(force=True)
+                raise ViewsFailed(f"{self.path}: a row trueup did not write ({error!r}).", remedy=REBUILD) from error
+            except BaseException:
+                db.close(force=True)
+                raise
+            self._give_back(db)
+
+    def _borrow(self) -> apsw.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return sqlite.open_reader(self.path)
+
+    def _give_back(self, db: apsw.Connection) -> None:
+        if self._writer is not None and len(self._idle) < READERS_IDLE_MAX:
+            self._idle.append(db)
+        else:
+            db.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._writing.acquire(timeout=WRITER_WAIT_S):
+            raise ViewsFailed(f"{self.path}: a transaction has run for {WRITER_WAIT_S} s.", remedy="Look at the disk.")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    def _connected(self) -> apsw.Connection:
+        if self._writer is None:
+            raise ViewsFailed(f"{self.path} is closed.", remedy="Open the data directory again.")
+        return self._writer
+
+
+def _open(path: Path) -> apsw.Connection:
+    log = _named(path, "-wal")
+    log_bytes = log.stat().st_size if log.exists() else 0
+    unlogged = views_check.transactions_without_log(path) if log_bytes else None
+    db = sqlite.open_writer(path)
+    try:
+        with sqlite.refusing(path):
+            views_check.require_whole_log(db, path, unlogged, log_bytes)
+            sqlite.keep_log(db, keep=False)
+            views_schema.migrate(db, path, views_schema.known())
+            sqlite.require_checksums(db, path)
+    except BaseException:
+        db.close(force=True)
+        raise
+    return db
+
+
+def _ledger(db: apsw.Connection, ledger: AccountId) -> tuple[int, Head]:
+    """Its id and head; id 0, which no row has, when it is unknown."""
+    row = db.execute("SELECT id, applied, head, recorded_at FROM ledgers WHERE name = ?", (ledger,)).fetchone()
+    if row is None:
+        return 0, Head(Seq(0), GENESIS)
+    id_, applied, hash_, recorded_at = row
+    return id_, Head(applied, hash_, recorded_at)
+
+
+def _check(change: Change) -> None:
+    frames = change.frames
+    if not frames or change.seq != frames[-1].last:
+        raise ValueError(f"{change.ledger}: a change is true at the seq of its last frame, not {change.seq}")
+    for frame, following in pairwise(frames):
+        if following.first != frame.last + 1 or following.previous != frame.hash:
+            raise ValueError(f"{change.ledger}: frame {following.first} does not continue frame {frame.first}")
+    owners = {p.account for p in change.positions} | {b.account for b in change.balances}
+    owners |= {o.account for o in change.orders} | {f.ledger for f in frames}
+    if owners != {change.ledger}:
+        raise ValueError(f"{change.ledger}: rows of {sorted(owners)}")
+
+
+def _apply(db: apsw.Connection, path: Path, change: Change) -> None:
+    id_, head = _ledger(db, change.ledger)
+    first = change.frames[0]
+    if first.first <= head.seq:
+        _require_there(db, path, id_, head, change)
+        return
+    if first.first > head.seq + 1:
+        raise ViewsFailed(
+            f"{path}: frames of {change.ledger} are missing between {head.seq} and {first.first}.", remedy=REBUILD
+        )
+    if first.previous != head.hash:
+        raise _other_history(path, change.ledger, first)
+    last = change.frames[-1]
+    id_ = db.execute(_PUT_LEDGER, (change.ledger, last.last, last.hash, last.recorded_at)).get
+    _put_rows(db, id_, change)
+
+
+def _put_rows(db: apsw.Connection, id_: int, change: Change) -> None:
+    seq = change.seq
+    put = db.executemany
+    put(views_rows.PUT_FRAME, (views_rows.frame_row(id_, frame) for frame in change.frames))
+    put(views_rows.PUT_KEY, ((id_, key, at) for key, at in change.keys))
+    put(views_rows.PUT_INSTRUMENT, (views_rows.instrument_row(id_, terms, seq) for terms in change.instruments))
+    put(views_rows.PUT_POSITION, (views_rows.position_row(id_, position) for position in change.positions))
+    put(views_rows.DROP_CYCLES, ((id_, *key, number) for key, (number, _) in change.cycles.items()))
+    put(
+        views_rows.PUT_CYCLE,
+        (views_rows.cycle_row(id_, key, c, seq) for key, (_, cycles) in change.cycles.items() for c in cycles),
+    )
+    put(views_rows.PUT_BALANCE, (views_rows.balance_row(id_, balance) for balance in change.balances))
+    put(views_rows.DROP_ORDER, ((id_, order) for order in change.dropped_orders))
+    put(views_rows.PUT_ORDER, (views_rows.order_row(id_, order, seq) for order in change.orders))
+
+
+def _require_there(db: apsw.Connection, path: Path, id_: int, head: Head, change: Change) -> None:
+    """A change that was applied before may be applied again; half of one, or another one, may not."""
+    for frame in change.frames:
+        if frame.last > head.seq:
+            raise ValueError(f"{change.ledger}: a change from {change.frames[0].first} on, where {head.seq} is applied")
+        there = db.execute("SELECT hash FROM frames WHERE ledger = ? AND first = ?", (id_, frame.first)).get
+        if there != frame.hash:
+            raise _other_history(path, change.ledger, frame)
+
+
+def _other_history(path: Path, ledger: AccountId, frame: Frame) -> ViewsFailed:
+    return ViewsFailed(f"{path}: frame {frame.first} of {ledger} belongs to another history.", remedy=REBUILD)
+
+
+def _named(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        _named(path, suffix).unlink(missing_ok=True)
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

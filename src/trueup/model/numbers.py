@@ -1,0 +1,114 @@
+"""Exact decimal arithmetic, and the one place where anything is rounded.
+
+Sums and products are exact: :data:`EXACT` traps ``Inexact``, so an operation that would lose a digit raises instead.
+The context is entered per batch (``with exact():``); a thread starts with another one, so nothing may rely on the
+thread's default. The only rounding is :func:`quotient`.
+"""
+
+import re
+from contextlib import AbstractContextManager
+from decimal import (
+    ROUND_HALF_EVEN,
+    Clamped,
+    Context,
+    Decimal,
+    DivisionByZero,
+    FloatOperation,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    Subnormal,
+    localcontext,
+)
+
+from trueup.model.errors import BadInput
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+DIGITS_MAX = 36
+"""Digits allowed before and after the point of a number that comes in: eighteen-decimal tokens with room to spare."""
+
+_TRAPS = [Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation, Clamped, Subnormal]
+
+# Quantity * contract size * price has 216 digits. A cost from which the tiniest shares of such products were taken has
+# some 320, and times a quantity, before it is divided, some 400. More room costs nothing until it is used.
+EXACT = Context(prec=1_000, rounding=ROUND_HALF_EVEN, traps=_TRAPS)
+
+_divide = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]).divide
+
+_FINEST = ONE.scaleb(-DIGITS_MAX)
+_on_grid = Context(prec=2 * DIGITS_MAX, traps=[Inexact, InvalidOperation]).quantize
+
+_NUMBER = re.compile(r"-?[0-9]{1,36}(\.[0-9]{1,36})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
+
+
+def exact() -> AbstractContextManager[Context]:
+    """The arithmetic context of everything booked, for one batch."""
+    return localcontext(EXACT)
+
+
+def quotient(numerator: Decimal, denominator: Decimal) -> Decimal:
+    """The one rounding: ``numerator / denominator`` to 28 significant digits, half to even.
+
+    It divides cost among the parts of a position that is reduced, and turns contracts into coins for inverse
+    instruments. What it drops is never lost: the remainder stays in the cost and the last close takes it.
+    """
+    return _divide(numerator, denominator)
+
+
+def parse_decimal(value: object, field: str) -> Decimal:
+    """A decimal from text, an int or a Decimal; never from a binary float.
+
+    Args:
+        value: Plain or exponent notation in ASCII digits, such as ``"-1.50"`` or ``"1e-8"``.
+        field: The name to report when the value is refused.
+
+    Raises:
+        BadInput: Not a finite number within :data:`DIGITS_MAX` digits on either side of the point; ``1_000``, ``NaN``,
+            ``Infinity``, spaces and digits of other scripts are refused.
+    """
+    if isinstance(value, str):
+        if _NUMBER.fullmatch(value) is None:
+            raise _not_a_number(field, value)
+        return _bounded(Decimal(value), field, value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _bounded(Decimal(value), field, value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return _bounded(value, field, value)
+    raise _not_a_number(field, value)
+
+
+def bounded(*numbers: Decimal | None) -> bool:
+    """Whether all numbers, None aside, are finite and within :data:`DIGITS_MAX` digits on either side of the point."""
+    try:
+        for number in numbers:
+            if number is None:
+                continue
+            if not (_on_grid(number, _FINEST).is_finite() and number.adjusted() >= -DIGITS_MAX):
+                return False
+    except (Inexact, InvalidOperation):  # finer than the grid; wider than it, or infinite
+        return False
+    return True
+
+
+def _bounded(number: Decimal, field: str, value: object) -> Decimal:
+    if bounded(number):
+        return number
+    raise BadInput(
+        field, value, f"more than {DIGITS_MAX} digits before or after the point", remedy="Check the unit of the value."
+    )
+
+
+def _not_a_number(field: str, value: object) -> BadInput:
+    return BadInput(field, value, "not a finite decimal number", remedy='Write digits such as "12.5" or "-0.001".')
+
+
+def canonical(number: Decimal) -> str:
+    """The shortest plain notation of a value: ``1.50`` gives ``1.5``, ``-0`` gives ``0``, never an exponent."""
+    if not number:
+        return "0"
+    text = str(number)
+    if "E" in text:
+        text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,294 @@
+"""What the core needs from outside, as protocols. Adapters live in ``journal`` and ``venues``, fakes in ``testing``."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import NewType, Protocol
+
+import msgspec
+
+from trueup.model.differences import VenueSnapshot
+from trueup.model.events import Fact
+from trueup.model.identifiers import AccountId, PositionKey, Seq
+from trueup.model.instruments import Instrument
+from trueup.model.positions import Balance, Cycle, OpenOrder, Position
+
+Hash = NewType("Hash", bytes)
+"""blake2b-256 of a frame, over the previous frame's hash: the chain."""
+
+GENESIS = Hash(bytes(32))
+"""What the first frame of a ledger names as its previous hash."""
+
+
+class Clock(Protocol):
+    """Times from outside, so that the core reads none."""
+
+    def now(self) -> int:
+        """Wall clock in nanoseconds UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for waits."""
+        ...
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One commit of one ledger: the unit of atomicity, hash, disk write, replication, backup and healing.
+
+    Attributes:
+        first, count: Seqs ``first`` to ``first + count - 1``.
+        recorded_at: Our wall clock in nanoseconds; never goes back within a ledger.
+        synced: Offset in the ledger's log that was known synced when this frame was written.
+        body: msgpack array of events.
+    """
+
+    ledger: AccountId
+    first: Seq
+    count: int
+    recorded_at: int
+    epoch: int
+    synced: int
+    previous: Hash
+    hash: Hash
+    body: bytes
+
+    @property
+    def last(self) -> Seq:
+        """Seq of the last event."""
+        return Seq(self.first + self.count - 1)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """End of a ledger: the last seq and the hash of the frame that holds it."""
+
+    seq: Seq
+    hash: Hash
+    recorded_at: int = 0
+
+
+class Journal(Protocol):
+    """Append-only store of one ledger's frames."""
+
+    @property
+    def head(self) -> Head:
+        """The last frame written, ``Head(0, GENESIS)`` when there is none."""
+        ...
+
+    def append(self, body: bytes, count: int, recorded_at: int) -> Frame:
+        """Write and sync one frame; returns when it is durable.
+
+        Raises:
+            JournalFailed: A write or sync failed; nothing may be appended until the journal is reopened.
+            StaleEpoch: A newer leader wrote here.
+        """
+        ...
+
+    def read(self, after: Seq = Seq(0)) -> Iterator[Frame]:
+        """Verified frames whose last seq is greater than ``after``, oldest first."""
+        ...
+
+    def save_head(self) -> None:
+        """Note, beside the log, where it reaches, so that a tail lost later is missed."""
+        ...
+
+    def close(self) -> None:
+        """Release the files."""
+        ...
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What one or more frames did to the views: rows to write in one transaction, all true at ``seq``.
+
+    Attributes:
+        keys: New fact keys with their seqs.
+        cycles: Per position the first cycle number to replace, and the cycles from there on.
+        dropped_orders: Venue order ids that are no longer open.
+    """
+
+    ledger: AccountId
+    seq: Seq
+    frames: Sequence[Frame]
+    keys: Sequence[tuple[str, Seq]]
+    positions: Sequence[Position]
+    balances: Sequence[Balance]
+    orders: Sequence[OpenOrder]
+    dropped_orders: Sequence[str]
+    cycles: Mapping[PositionKey, tuple[int, Sequence[Cycle]]]
+    instruments: Sequence[Instrument]
+
+
+class Views(Protocol):
+    """The queryable copy of the books: derived, rebuilt at will."""
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Write all changes in one transaction. Raises :class:`ViewsFailed`."""
+        ...
+
+    def head(self, ledger: AccountId) -> Head:
+        """The last frame whose effects are in the views; ``Head(0, GENESIS)`` when none."""
+        ...
+
+    def applied(self, ledger: AccountId) -> Seq:
+        """Last seq whose effects are in the views; 0 when none."""
+        ...
+
+    def ledgers(self) -> Sequence[AccountId]:
+        """Every ledger with rows."""
+        ...
+
+    def positions(self, ledger: AccountId) -> tuple[Seq, Sequence[Position]]:
+        """All positions, flat ones included, with the seq they are true at: one read transaction."""
+        ...
+
+    def balances(self, ledger: AccountId) -> tuple[Seq, Sequence[Balance]]:
+        """All balances, with the seq they are true at."""
+        ...
+
+    def orders(self, ledger: AccountId) -> tuple[Seq, Sequence[OpenOrder]]:
+        """All open orders, with the seq they are true at."""
+        ...
+
+    def cycles(self, ledger: AccountId, instrument: str) -> Sequence[tuple[str, Cycle]]:
+        """Closed cycles of an instrument as (position side, cycle), oldest first."""
+        ...
+
+    def find(self, ledger: AccountId, keys: Sequence[str]) -> Mapping[str, Seq]:
+        """Which of the fact keys are known, and where."""
+        ...
+
+    def keys(self, ledger: AccountId) -> Iterator[str]:
+        """Every fact key of a ledger."""
+        ...
+
+    def frames(self, ledger: AccountId, after: Seq = Seq(0)) -> Iterator[Frame]:
+        """The second copy of the log."""
+        ...
+
+    def forget(self, ledger: AccountId) -> None:
+        """Drop every row of a ledger, before it is rebuilt."""
+        ...
+
+    def close(self) -> None:
+        """Release the database."""
+        ...
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A row that was not booked, and why.
+
+    Attributes:
+        row: Which: a line number or the index in the answer, from 1.
+        raw: The row as it came.
+    """
+
+    file: str
+    row: int
+    field: str
+    value: str
+    problem: str
+    remedy: str
+    raw: bytes
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What an answer of a venue says, parsed.
+
+    Attributes:
+        kind: What the answer was recognised as, such as ``userFills``.
+        facts: To book, instruments first.
+        refused: Rows that were not understood.
+        snapshot: The venue's state, where the answer is one.
+        rows: How many rows it had.
+        note: For a person: why there is nothing to book, where that is so.
+        learnt: What it was the first to say of the account itself, by name.
+    """
+
+    kind: str
+    facts: Sequence[Fact] = ()
+    refused: Sequence[Refused] = ()
+    snapshot: VenueSnapshot | None = None
+    rows: int = 0
+    note: str = ""
+    learnt: Mapping[str, str] = {}
+
+
+class Reader(Protocol):
+    """Parses one venue's saved answers: bytes in, facts out. One per import, since answers build on one another."""
+
+    def read(self, name: str, data: bytes, request: bytes | None = None) -> Reading:
+        """Recognise and parse one answer; ``request`` is what was asked, where the file kept it.
+
+        Raises:
+            Malformed: Not an answer of this venue, or of a kind that holds nothing to book or compare.
+        """
+        ...
+
+
+class Venue(Protocol):
+    """A venue account over a connection."""
+
+    account: AccountId
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """Contract terms of everything the account may hold."""
+        ...
+
+    async def snapshot(self) -> VenueSnapshot:
+        """The venue's state now; raises a :class:`VenueError`, never an empty answer for a failed one."""
+        ...
+
+    def history(self, cursor: str | None) -> AsyncIterator[tuple[Sequence[Fact], str]]:
+        """Pages of normalised facts since the cursor (inclusive, so with overlap), each with the next cursor."""
+        ...
+
+
+class OpenedLedger(msgspec.Struct, frozen=True):
+    """One ledger as a start finds it: verified from its snapshot on.
+
+    Attributes:
+        state: The newest snapshot's bytes (:mod:`trueup.book.snapshot`); None to fold the log from its start.
+        state_hash: What the book in it must hash to; empty without one.
+        after: The seq the snapshot stands at; 0 without one.
+        findings: What was healed, cut or passed over, in sentences for a person.
+    """
+
+    journal: Journal
+    state: bytes | None
+    state_hash: bytes
+    after: Seq
+    findings: Sequence[str]
+
+
+class Storage(Protocol):
+    """Where ledgers and views are kept; owned by this process while it is open."""
+
+    def views(self) -> Views:
+        """The views as they stand. Raises :class:`ViewsFailed` when they are damaged; then :meth:`new_views`."""
+        ...
+
+    def new_views(self) -> Views:
+        """Empty views, to be filled and then put in the place of the present ones by :meth:`replace_views`."""
+        ...
+
+    def replace_views(self, views: Views) -> Views:
+        """Put new views in the place of the old ones, which are kept aside; returns the views to use from now on."""
+        ...
+
+    def ledgers(self) -> Sequence[AccountId]:
+        """Every ledger that has a journal here."""
+        ...
+
+    def open_ledger(self, ledger: AccountId, views: Views | None, *, snapshot: bool = True) -> OpenedLedger:
+        """Verify a ledger's log, healing it from the views where they have what it lost.
+
+        Raises:
+            JournalDamaged: Damage that no copy heals.
+            JournalFailed: The disk refused.
+        """
+        ...
+
+    def snapshot(self, journal: Journal, state: bytes, state_hash: bytes) -> Callable[[], object]:
+        """Prepare to keep the state folded up to the journal's present head; the answer writes it."""
+        ...
+
+    def close(self) -> None:
+        """Let others have it."""
+        ...

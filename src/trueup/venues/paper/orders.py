@@ -1,0 +1,145 @@
+"""What an account may ask of the exchange, and what becomes of it: requests, their checks, working orders."""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from trueup.model.errors import Rejected
+from trueup.model.events import OrderReported
+from trueup.model.identifiers import EXTERNAL, AccountId, Side
+from trueup.model.numbers import DIGITS_MAX, ZERO, canonical
+from trueup.model.positions import OpenOrder
+from trueup.venues.paper.markets import Market
+
+OrderType = Literal["limit", "market", "stop"]
+
+
+class OrderRequest(msgspec.Struct, frozen=True):
+    """An order as it is asked for.
+
+    Attributes:
+        client_order_id: Ours; asking again with the same one gives the first order. ``<strategy>-<n>`` tells whose it
+            is (:func:`strategy_of`). Empty for a trade by hand.
+        order_type: ``market`` and a fired ``stop`` take what is offered and cancel the rest; ``limit`` rests.
+        price: Of a limit order, else None.
+        trigger_price: Of a stop, else None: a buy fires at or above it, a sell at or below it.
+        reduce_only: Trades only as far as it makes the position smaller.
+    """
+
+    instrument: str
+    side: Side
+    quantity: Decimal
+    client_order_id: str = ""
+    order_type: OrderType = "market"
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    reduce_only: bool = False
+
+    @property
+    def buys(self) -> bool:
+        """Whether it buys."""
+        return self.side == "buy"
+
+    @property
+    def sign(self) -> int:
+        """1 for a buy, -1 for a sell."""
+        return 1 if self.buys else -1
+
+
+class Order(msgspec.Struct):
+    """An order the exchange has taken, and how far it has come. ``reports`` counts its state changes."""
+
+    request: OrderRequest
+    venue_order_id: str
+    filled: Decimal = ZERO
+    status: str = "open"
+    updated_at: int = 0
+    reports: int = 0
+
+    @property
+    def left(self) -> Decimal:
+        """Quantity not yet filled."""
+        return self.request.quantity - self.filled
+
+    @property
+    def working(self) -> bool:
+        """Whether it may still trade."""
+        return self.status in {"open", "partially_filled"}
+
+    def reported(self, account: AccountId) -> OrderReported:
+        """The order as the venue reports it."""
+        request = self.request
+        return OrderReported(
+            account,
+            request.instrument,
+            request.side,
+            request.quantity,
+            self.filled,
+            self.status,
+            self.venue_order_id,
+            self.updated_at,
+            f"{self.venue_order_id}-{self.reports}",
+            client_order_id=request.client_order_id,
+            price=request.price,
+            trigger_price=request.trigger_price,
+            order_type=request.order_type,
+            reduce_only=request.reduce_only,
+        )
+
+    def shown(self, account: AccountId) -> OpenOrder:
+        """The order as it stands in a snapshot."""
+        request = self.request
+        return OpenOrder(
+            account,
+            request.instrument,
+            "net",
+            request.side,
+            request.quantity,
+            self.filled,
+            self.status,
+            self.venue_order_id,
+            request.client_order_id,
+            request.price,
+            request.trigger_price,
+            request.order_type,
+            request.reduce_only,
+            self.updated_at,
+        )
+
+
+def strategy_of(client_order_id: str) -> str:
+    """Who ordered: the part before the last dash of ``<strategy>-<n>``, else ``external``."""
+    strategy, _, number = client_order_id.rpartition("-")
+    return strategy if strategy and number.isascii() and number.isdigit() else EXTERNAL
+
+
+def check_terms(request: OrderRequest, market: Market) -> None:
+    """Refuse terms that the market does not take: quantity first, then price, then trigger.
+
+    Raises:
+        Rejected: Naming the field and the value.
+    """
+    _check_multiple("quantity", request.quantity, market.step)
+    _check_given("price", request.price, market.tick, wanted=request.order_type == "limit")
+    _check_given("trigger_price", request.trigger_price, market.tick, wanted=request.order_type == "stop")
+
+
+def _check_given(field: str, value: Decimal | None, tick: Decimal, *, wanted: bool) -> None:
+    if wanted and value is not None:
+        _check_multiple(field, value, tick)
+    elif wanted or value is not None:
+        raise Rejected(
+            f"{field}={value}: {'missing' if wanted else 'not for this order type'}.",
+            remedy="Give a limit order a price, a stop a trigger_price, and no other order either.",
+            venue_code=f"bad_{field}",
+        )
+
+
+def _check_multiple(field: str, value: Decimal, step: Decimal) -> None:
+    if not value.is_finite() or value <= ZERO or abs(value.adjusted()) > DIGITS_MAX or value % step:
+        raise Rejected(
+            f"{field}={value}: not a positive multiple of {canonical(step)}.",
+            remedy=f"Round the {field} to the market's step.",
+            venue_code=f"bad_{field}",
+        )

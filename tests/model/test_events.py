@@ -1,0 +1,59 @@
+"""What stands in journals: tags are never reused, fields only ever appended, with defaults."""
+
+from typing import get_args
+
+import msgspec
+import pytest
+
+from trueup.model import events as e
+
+FIELDS = {
+    "instrument/1": "account instrument",
+    "fill/1": "account instrument position_side side quantity price fee fee_currency venue_time venue_trade_id "
+    "venue_order_id client_order_id strategy liquidity instrument_version venue_sequence fee_value settled_amount "
+    "settled_currency start_position liquidation weak",
+    "fee/1": "account amount currency venue_time venue_id instrument position_side reason weak",
+    "funding/1": "account instrument amount currency venue_time venue_id position_side rate weak",
+    "transfer/1": "account amount currency venue_time venue_id reason weak",
+    "liquidation/1": "account venue_time venue_id instrument position_side reason",
+    "split/1": "account instrument new old venue_time venue_id position_side quantity_after",
+    "roll/1": "account roll_id near far strategy quantity near_price far_price near_basis venue_time position_side",
+    "leverage/1": "account instrument leverage venue_time venue_id position_side",
+    "margin_mode/1": "account instrument margin_mode venue_time venue_id position_side",
+    "opening_position/1": "account instrument quantity venue_time opening_id position_side price instrument_version "
+    "evidence",
+    "opening_balance/1": "account currency amount venue_time opening_id evidence",
+    "declared/1": "account instrument position_side side quantity price venue_time declaration_id author strategy "
+    "instrument_version",
+    "adjustment/1": "account adjustment_id venue_time cause evidence author instrument position_side quantity price "
+    "currency cash instrument_version",
+    "order/1": "account instrument side quantity filled status venue_order_id venue_time report_id client_order_id "
+    "price trigger_price order_type reduce_only position_side venue_sequence",
+    "declaration_matched/1": "account declaration_id fill_key quantity",
+    "quarantined/1": "account key reason offered booked_seq source",
+    "mark/1": "account instrument price venue_time source",
+    "source/1": "account name sha256 kind rows refused",
+}
+"""As journals in the world have them: a field may only be added at the end."""
+
+KINDS = {kind.__struct_config__.tag: kind for kind in get_args(e.Event)}
+
+
+def test_every_kind_of_event_has_a_tag_of_its_own() -> None:
+    assert len(KINDS) == len(get_args(e.Event)) == len(FIELDS)
+    assert set(get_args(e.Fact)) | set(get_args(e.Decision)) == set(KINDS.values())
+    assert set(get_args(e.PositionFact)) < set(get_args(e.Fact))
+
+
+@pytest.mark.parametrize("tag", FIELDS)
+def test_fields_are_only_ever_appended_with_defaults(tag: str) -> None:
+    fields = msgspec.structs.fields(KINDS[tag])
+    recorded = FIELDS[tag].split()
+    assert [field.encode_name for field in fields][: len(recorded)] == recorded
+    assert not [field.name for field in fields[len(recorded) :] if field.required]
+
+
+@pytest.mark.parametrize("tag", FIELDS)
+def test_events_are_frozen_arrays_that_open_with_their_tag(tag: str) -> None:
+    config = KINDS[tag].__struct_config__
+    assert (config.frozen, config.array_like, config.tag) == (True, True, tag)
