@@ -278,7 +278,7 @@ class TestReading:
     def test_a_row_that_somebody_else_wrote_is_refused(self, views: SqliteViews) -> None:
         views.apply([Writer().busy_change()])
         assert views._writer is not None
-        views._writer.execute("UPDATE positions SET quantity = 'a lot'")
+        views._writer.execute("UPDATE book_positions SET quantity = 'a lot'")
         with pytest.raises(ViewsFailed, match="a row trueup did not write"):
             views.positions(ACCOUNT)
         views._writer.execute("UPDATE balances SET transfers = '[1]'")

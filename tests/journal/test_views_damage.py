@@ -279,7 +279,7 @@ def test_a_log_without_its_file_is_not_used(tmp_path: Path) -> None:
         ("DELETE FROM frames WHERE first = 1", "does not continue the one before it: "),
         ("DELETE FROM frames WHERE first = 21", "the last frame is not the head: "),
         ("UPDATE balances SET seq = 41", "not applied yet: hyperliquid:main in balances"),
-        ("PRAGMA foreign_keys = OFF; DELETE FROM instruments", "positions: a row names what is not there"),
+        ("PRAGMA foreign_keys = OFF; DELETE FROM instruments", "book_positions: a row names what is not there"),
     ],
 )
 def test_check_finds_rows_that_contradict_one_another(tmp_path: Path, harm: str, told: str) -> None:
@@ -298,7 +298,7 @@ def test_check_says_no_more_than_a_person_reads(tmp_path: Path, monkeypatch: pyt
     views = SqliteViews(tmp_path / "views.db")
     views.apply([Writer().change(cycles={(BTC.symbol, "net"): (1, [cycle(n) for n in range(1, 6)])})])
     assert views._writer is not None
-    views._writer.execute("UPDATE position_history SET seq = 9")
+    views._writer.execute("UPDATE book_cycles SET seq = 9")
     monkeypatch.setattr(views_check, "FINDINGS_MAX", 3)
     assert len(views.check()) == 3
     views.close()

@@ -92,7 +92,7 @@ def test_every_table_is_strict(path: Path) -> None:
     loose = "SELECT name FROM pragma_table_list WHERE type = 'table' AND schema = 'main' AND NOT strict"
     assert views._writer.execute(loose).fetchall() == [("sqlite_schema",)]
     with pytest.raises(apsw.ConstraintError):
-        views._writer.execute("UPDATE positions SET quantity = x'00'")
+        views._writer.execute("UPDATE book_positions SET quantity = x'00'")
     assert views.applied(ACCOUNT) == 20
     views.close()
 

@@ -25,7 +25,7 @@ _RULES = {
             SELECT 1 FROM frames WHERE ledger = id AND hash = head AND first + count - 1 = applied)""",
     "rows of what is not applied yet": " UNION ALL ".join(
         f"SELECT name || ' in {table}' FROM {table} JOIN ledgers ON id = ledger WHERE seq > applied"  # noqa: S608 - names from this file
-        for table in ("fact_keys", "instruments", "positions", "position_history", "balances", "orders")
+        for table in ("fact_keys", "instruments", "book_positions", "book_cycles", "balances", "orders")
     ),
 }
 

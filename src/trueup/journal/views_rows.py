@@ -36,18 +36,18 @@ GET_INSTRUMENTS = """
            effective_from, expiry, max_leverage, wallet
     FROM instruments WHERE ledger = ?"""
 
-PUT_POSITION = "REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_POSITION = "REPLACE INTO book_positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 GET_POSITIONS = """
     SELECT instrument, position_side, seq, instrument_version, quantity, cost, realized_pnl, realized_unknown,
            adjusted_pnl, fee_value, unconfirmed, leverage, margin_mode, opened_at, updated_at, cycles, liquidations,
            fees, funding, strategies
-    FROM positions WHERE ledger = ? ORDER BY instrument, position_side"""
+    FROM book_positions WHERE ledger = ? ORDER BY instrument, position_side"""
 
-DROP_CYCLES = "DELETE FROM position_history WHERE ledger = ? AND instrument = ? AND position_side = ? AND number >= ?"
-PUT_CYCLE = "INSERT INTO position_history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+DROP_CYCLES = "DELETE FROM book_cycles WHERE ledger = ? AND instrument = ? AND position_side = ? AND number >= ?"
+PUT_CYCLE = "INSERT INTO book_cycles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 GET_CYCLES = """
     SELECT position_side, number, side, quantity, opened_at, closed_at, realized_pnl, fees, funding
-    FROM position_history WHERE ledger = ? AND instrument = ? ORDER BY closed_at, opened_at, position_side, number"""
+    FROM book_cycles WHERE ledger = ? AND instrument = ? ORDER BY closed_at, opened_at, position_side, number"""
 
 PUT_BALANCE = "REPLACE INTO balances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 GET_BALANCES = """

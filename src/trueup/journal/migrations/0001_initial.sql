@@ -62,7 +62,7 @@ CREATE TABLE instruments (
     PRIMARY KEY (ledger, symbol, version)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE positions (
+CREATE TABLE book_positions (
     ledger INTEGER NOT NULL REFERENCES ledgers (id) ON DELETE CASCADE,
     instrument TEXT NOT NULL,
     position_side TEXT NOT NULL,
@@ -89,7 +89,7 @@ CREATE TABLE positions (
     FOREIGN KEY (ledger, instrument, instrument_version) REFERENCES instruments (ledger, symbol, version)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE position_history (
+CREATE TABLE book_cycles (
     ledger INTEGER NOT NULL REFERENCES ledgers (id) ON DELETE CASCADE,
     instrument TEXT NOT NULL,
     position_side TEXT NOT NULL,
@@ -148,29 +148,29 @@ SELECT ledgers.name AS account, instrument, native_symbol, position_side, quanti
        realized_pnl, fees, funding, leverage, margin_mode,
        strftime('%Y-%m-%dT%H:%M:%SZ', opened_at / 1000000000, 'unixepoch') AS opened,
        strftime('%Y-%m-%dT%H:%M:%SZ', updated_at / 1000000000, 'unixepoch') AS updated,
-       positions.seq AS seq
-FROM positions
-JOIN ledgers ON ledgers.id = positions.ledger
-JOIN instruments ON instruments.ledger = positions.ledger AND symbol = instrument AND version = instrument_version
+       book_positions.seq AS seq
+FROM book_positions
+JOIN ledgers ON ledgers.id = book_positions.ledger
+JOIN instruments ON instruments.ledger = book_positions.ledger AND symbol = instrument AND version = instrument_version
 WHERE quantity <> '0'
 ORDER BY account, instrument, position_side;
 
 CREATE VIEW strategy_positions AS
 SELECT ledgers.name AS account, instrument, position_side, part.key AS strategy,
        part.value ->> 'quantity' AS quantity, part.value ->> 'cost' AS cost, part.value ->> 'realized_pnl' AS realized_pnl,
-       part.value ->> 'strategy_cost' AS strategy_cost, part.value -> 'fees' AS fees, positions.seq AS seq
-FROM positions
-JOIN ledgers ON ledgers.id = positions.ledger
-JOIN json_each(positions.strategies) AS part
+       part.value ->> 'strategy_cost' AS strategy_cost, part.value -> 'fees' AS fees, book_positions.seq AS seq
+FROM book_positions
+JOIN ledgers ON ledgers.id = book_positions.ledger
+JOIN json_each(book_positions.strategies) AS part
 ORDER BY account, instrument, position_side, strategy;
 
 CREATE VIEW closed_cycles AS
 SELECT ledgers.name AS account, instrument, position_side, number, side, quantity, realized_pnl, fees, funding,
        strftime('%Y-%m-%dT%H:%M:%SZ', opened_at / 1000000000, 'unixepoch') AS opened,
        strftime('%Y-%m-%dT%H:%M:%SZ', closed_at / 1000000000, 'unixepoch') AS closed,
-       position_history.seq AS seq
-FROM position_history
-JOIN ledgers ON ledgers.id = position_history.ledger
+       book_cycles.seq AS seq
+FROM book_cycles
+JOIN ledgers ON ledgers.id = book_cycles.ledger
 ORDER BY account, closed_at, instrument, position_side, number;
 
 CREATE VIEW account_balances AS
