@@ -41,34 +41,35 @@ class Owner(msgspec.Struct, frozen=True):
 class DataDirectory:
     """Implements :class:`trueup.ports.Directory`: a data directory that this process owns. Made by :meth:`open`."""
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: int, disk: Disk) -> None:
         self.path = path
+        self.disk = disk
         self._lock = lock
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True) -> Self:
+    def open(cls, path: Path, *, create: bool = True, disk: Disk | None = None) -> Self:
         """Own a data directory, making it where there is none.
 
         Raises:
             DirectoryLocked: Another process has it, or this one already; the message says who and since when.
             StorageError: Not a data directory, one of another version, one on a network disk, or no permission.
         """
-        path = path.expanduser().absolute()
+        disk, path = disk or Disk(), path.expanduser().absolute()
         try:
             _refuse_network(path)
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                make_directory(Disk(), path)
+                make_directory(disk, path)
             _refuse_foreign(path, create=create)
             lock = _lock(path)
             if not (path / "format").exists():
-                _lay_out(path)
+                _lay_out(disk, path)
         except OSError as error:
             raise StorageError(
                 f"{path} cannot be used as a data directory: {error}.",
                 remedy="Name another with --data, or mend its permissions.",
             ) from error
-        return cls(path, lock)
+        return cls(path, lock, disk)
 
     @property
     def views_path(self) -> Path:
@@ -140,10 +141,10 @@ def _refuse_foreign(path: Path, *, create: bool) -> None:
         )
 
 
-def _lay_out(path: Path) -> None:
+def _lay_out(disk: Disk, path: Path) -> None:
     path.chmod(0o700)
-    make_directory(Disk(), path / "ledgers")
-    write_whole(Disk(), path / "format", FORMAT)
+    make_directory(disk, path / "ledgers")
+    write_whole(disk, path / "format", FORMAT)
 
 
 def _refuse_network(path: Path) -> None:

@@ -45,6 +45,14 @@ class Disk:
         """Put ``source`` in the place of ``target`` in one step; durable after :meth:`sync_directory`."""
         source.replace(target)
 
+    def unlink(self, path: Path) -> None:
+        """Delete a file, if it is there; durable after :meth:`sync_directory`."""
+        path.unlink(missing_ok=True)
+
+    def make_directory(self, path: Path) -> None:
+        """Make a directory that only its owner may enter; durable after :meth:`sync_directory` of its parent."""
+        path.mkdir(mode=0o700)
+
     def sync_directory(self, path: Path) -> None:
         """Return when the names in a directory are on the medium."""
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -87,7 +95,7 @@ def write_whole(disk: Disk, path: Path, data: bytes) -> None:
 def make_directory(disk: Disk, path: Path) -> None:
     """Make a directory that only its owner may enter, durably; one that is there already stays as it is."""
     if not path.is_dir():
-        path.mkdir(mode=0o700)
+        disk.make_directory(path)
         disk.sync_directory(path.parent)
 
 
@@ -95,7 +103,7 @@ TEMPORARY = ".tmp"
 """Ends the names of files that are not finished: whoever finds one after a crash deletes it."""
 
 
-def delete_temporaries(directory: Path) -> None:
+def delete_temporaries(disk: Disk, directory: Path) -> None:
     """Delete what a crash left unfinished."""
-    for path in directory.glob("*" + TEMPORARY):
-        path.unlink()
+    for path in sorted(directory.glob("*" + TEMPORARY)):
+        disk.unlink(path)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Self
 
 from trueup.journal.directory import DataDirectory
+from trueup.journal.disk import Disk
 from trueup.journal.findings import Finding, VerifyReport
+from trueup.journal.segment_file import SEGMENT_BYTES
 from trueup.journal.segments import SegmentJournal
 from trueup.journal.snapshots import Snapshot, delete_snapshot, newest_snapshot, write_snapshot
 from trueup.journal.verify import Progress, verify
@@ -19,21 +21,44 @@ from trueup.ports import Journal, OpenedLedger, Views
 class EmbeddedStorage:
     """`ports.Storage` on local files. Made by :meth:`open`."""
 
-    def __init__(self, directory: DataDirectory) -> None:
+    def __init__(self, directory: DataDirectory, segment_bytes: int, *, background: bool) -> None:
         self.directory = directory
+        self._disk = directory.disk
+        self._segment_bytes = segment_bytes
+        self._background = background
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True) -> Self:
-        """Own a data directory. Raises as :meth:`DataDirectory.open` does."""
-        return cls(DataDirectory.open(path, create=create))
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool = True,
+        disk: Disk | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
+        background: bool = True,
+    ) -> Self:
+        """Own a data directory.
+
+        Args:
+            path: Of the directory.
+            create: Whether to make it where there is none.
+            disk: The files; the system's own unless a test wants another.
+            segment_bytes: Size of new segments.
+            background: Whether threads of its own may prepare what will be needed soon.
+
+        Raises:
+            DirectoryLocked: As :meth:`DataDirectory.open`.
+            StorageError: As :meth:`DataDirectory.open`.
+        """
+        return cls(DataDirectory.open(path, create=create, disk=disk), segment_bytes, background=background)
 
     def views(self) -> SqliteViews:
         """The views as they stand."""
-        return SqliteViews(self.directory.views_path)
+        return SqliteViews(self.directory.views_path, self._disk)
 
     def new_views(self) -> SqliteViews:
         """Empty views beside the present ones."""
-        return SqliteViews.beside(self.directory.views_path)
+        return SqliteViews.beside(self.directory.views_path, self._disk)
 
     def replace_views(self, views: Views) -> SqliteViews:
         """Swap the new views in."""
@@ -57,6 +82,9 @@ class EmbeddedStorage:
             copies=None if views is None else lambda after: views.frames(ledger, after),
             at_least=head if head is not None and head.seq else None,
             start=found.mark if found is not None else None,
+            segment_bytes=self._segment_bytes,
+            disk=self._disk,
+            background=self._background,
         )
         usable = found is not None and report.read_from == found.mark.seq
         return OpenedLedger(
@@ -69,7 +97,7 @@ class EmbeddedStorage:
 
     def verify(self, ledger: AccountId, progress: Progress | None = None) -> VerifyReport:
         """Read one ledger's whole log and prove its chain; nothing is changed. Raises :class:`JournalDamaged`."""
-        return verify(self.directory.ledger_path(ledger), ledger, progress=progress)
+        return verify(self.directory.ledger_path(ledger), ledger, progress=progress, disk=self._disk)
 
     def snapshot(self, journal: Journal, state: bytes, state_hash: bytes) -> Callable[[], object]:
         """Prepare a snapshot at the journal's head; the answer writes it."""
@@ -80,7 +108,7 @@ class EmbeddedStorage:
             raise StorageError("An empty ledger needs no snapshot.")
         path = self.directory.ledger_path(journal.ledger)
         kept = Snapshot(journal.ledger, mark, journal.head.recorded_at, state_hash, state)
-        return partial(write_snapshot, path, kept)
+        return partial(write_snapshot, path, kept, disk=self._disk)
 
     def newest_snapshot(self, ledger: AccountId) -> Snapshot | None:
         """The snapshot that the next start would use."""
@@ -88,7 +116,7 @@ class EmbeddedStorage:
 
     def delete_snapshot(self, snapshot: Snapshot) -> None:
         """Delete a snapshot. Raises :class:`StorageError`."""
-        delete_snapshot(self.directory.ledger_path(snapshot.ledger), snapshot)
+        delete_snapshot(self.directory.ledger_path(snapshot.ledger), snapshot, disk=self._disk)
 
     def close(self) -> None:
         """Let other processes have the directory."""

@@ -107,7 +107,7 @@ def recover(
         OSError: The disk refused.
     """
     make_directory(disk, directory)
-    delete_temporaries(directory)
+    delete_temporaries(disk, directory)
     return _Recovery(directory, ledger, segment_bytes, copies, claims, disk).run(start)
 
 

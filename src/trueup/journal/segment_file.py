@@ -119,18 +119,32 @@ def read_header(disk: Disk, path: Path) -> SegmentHeader | None:
 
 
 class Spare:
-    """The next segment's file, zeroed in the background so that a rollover does not wait for it."""
+    """The next segment's file, zeroed in the background so that a rollover does not wait for it.
 
-    def __init__(self, disk: Disk, directory: Path, size: int) -> None:
+    Args:
+        disk: The files.
+        directory: Of the ledger.
+        size: Of the segment.
+        background: Whether a thread prepares it; else the caller of :meth:`prepare` does.
+    """
+
+    def __init__(self, disk: Disk, directory: Path, size: int, *, background: bool = True) -> None:
         self._disk = disk
+        self._background = background
         self._size = size
         self._path = directory / f"spare{TEMPORARY}"
         self._thread: Thread | None = None
+        self._begun = False
         self._ready = False
 
     def prepare(self) -> None:
         """Begin, unless begun already."""
-        if self._thread is None:
+        if self._begun:
+            return
+        self._begun = True
+        if not self._background:
+            self._make()
+        else:
             self._thread = Thread(target=self._make, name="trueup-spare-segment", daemon=True)
             self._thread.start()
 
@@ -143,7 +157,7 @@ class Spare:
         self._finish()
         if not (self._ready and header.size == self._size):
             _make_zeroed(self._disk, self._path, header.size)
-        self._thread, self._ready = None, False
+        self._thread, self._begun, self._ready = None, False, False
         with opened(self._disk, self._path) as file:
             self._disk.write(file, header.pack(), 0)
             self._disk.sync(file)
@@ -155,7 +169,7 @@ class Spare:
     def discard(self) -> None:
         """Delete what was prepared."""
         self._finish()
-        self._path.unlink(missing_ok=True)
+        self._disk.unlink(self._path)
 
     def _make(self) -> None:
         try:

@@ -30,7 +30,15 @@ class SegmentJournal:
     """Implements :class:`trueup.ports.Journal`. Made by :meth:`open`; appended to by one thread at a time."""
 
     def __init__(
-        self, directory: Path, ledger: AccountId, epoch: int, segment_bytes: int, log: Log, disk: Disk
+        self,
+        directory: Path,
+        ledger: AccountId,
+        epoch: int,
+        segment_bytes: int,
+        log: Log,
+        disk: Disk,
+        *,
+        background: bool,
     ) -> None:
         self.ledger = ledger
         self.epoch = epoch
@@ -40,7 +48,7 @@ class SegmentJournal:
         self._segments = list(log.segments)
         self._end = log.end
         self._saved = EMPTY
-        self._spare = Spare(disk, directory, segment_bytes)
+        self._spare = Spare(disk, directory, segment_bytes, background=background)
         self._file = disk.open(self._segments[-1].path)
         self._refusal = ""
 
@@ -56,6 +64,7 @@ class SegmentJournal:
         at_least: Head | None = None,
         start: Mark | None = None,
         disk: Disk | None = None,
+        background: bool = True,
     ) -> tuple[Self, RecoveryReport]:
         """Open the journal of one ledger, or make it; heal and cut as :mod:`trueup.journal.recovery` says.
 
@@ -68,6 +77,7 @@ class SegmentJournal:
             at_least: A head that the journal is known to have reached, such as that of the views.
             start: Where a snapshot stands: what is before it is not read.
             disk: The files; the system's own unless a test wants another.
+            background: Whether the next segment is made by a thread; else the append that finds it due makes it.
 
         Raises:
             JournalDamaged: Frames are lost or changed, and no copy has them.
@@ -85,7 +95,7 @@ class SegmentJournal:
                 start=start,
                 disk=disk,
             )
-            return cls(directory, ledger, epoch, segment_bytes, log, disk), log.report
+            return cls(directory, ledger, epoch, segment_bytes, log, disk, background=background), log.report
         except OSError as error:
             raise JournalFailed(
                 f"The journal in {directory} cannot be opened: {error}.",

@@ -46,11 +46,11 @@ def write_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = N
     Raises:
         StorageError: The disk refused; the snapshots before are still there.
     """
-    path = _path(directory, snapshot)
+    disk, path = disk or Disk(), _path(directory, snapshot)
     try:
-        write_record(disk or Disk(), path, msgspec.msgpack.encode(snapshot))
+        write_record(disk, path, msgspec.msgpack.encode(snapshot))
         for old in _newest_first(directory)[KEPT:]:
-            old.unlink()
+            disk.unlink(old)
     except OSError as error:
         raise StorageError(
             f"The snapshot {path} could not be written: {error}.",
@@ -59,11 +59,11 @@ def write_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = N
     return path
 
 
-def delete_snapshot(directory: Path, snapshot: Snapshot) -> None:
+def delete_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = None) -> None:
     """Delete a snapshot that proved to be wrong; the log is not touched. Raises :class:`StorageError`."""
     path = _path(directory, snapshot)
     try:
-        path.unlink(missing_ok=True)
+        (disk or Disk()).unlink(path)
     except OSError as error:
         raise StorageError(f"{path} could not be deleted: {error}.", remedy="Delete it by hand.") from error
 

@@ -5,7 +5,6 @@ Each ledger's rows continue the chain of its frames without a gap, so the views 
 A second writer is refused by the directory lock, threads of this process take turns, and readers wait for nobody.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import pairwise
@@ -17,6 +16,7 @@ import apsw
 import msgspec
 
 from trueup.journal import sqlite, views_check, views_rows, views_schema
+from trueup.journal.disk import Disk
 from trueup.journal.sqlite import REBUILD
 from trueup.model.errors import ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
@@ -47,23 +47,25 @@ class SqliteViews:
 
     Args:
         path: The database; made when there is none.
+        disk: For what happens to its file as a whole; SQLite itself goes its own way to the system.
 
     Raises:
         ViewsFailed: It cannot be used as it is; the remedy says what to do.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self.path = path
+        self._disk = disk or Disk()
         self._writing = Lock()
         self._idle: list[apsw.Connection] = []
         self._writer: apsw.Connection | None = _open(path)
 
     @classmethod
-    def beside(cls, path: Path) -> Self:
+    def beside(cls, path: Path, disk: Disk | None = None) -> Self:
         """A fresh database at ``<path>.rebuild``, to be filled and then put in the place of ``path``."""
         with sqlite.refusing(path):
-            _remove(_named(path, ".rebuild"))
-        return cls(_named(path, ".rebuild"))
+            _remove(disk or Disk(), _named(path, ".rebuild"))
+        return cls(_named(path, ".rebuild"), disk)
 
     def swap(self, path: Path) -> None:
         """Close this database and put it in the place of ``path``, which nobody may have open.
@@ -76,14 +78,14 @@ class SqliteViews:
             with self._turn():
                 self._connected().wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_TRUNCATE)  # all of it, or BusyError
             self.close()
-            _remove(damaged)
+            _remove(self._disk, damaged)
             for suffix in ("", "-wal"):
                 if _named(path, suffix).exists():
-                    _named(path, suffix).rename(_named(damaged, suffix))
-            _remove(path)
-            _sync_directory(path.parent)  # the old log must never be found beside the new file
-            self.path.rename(path)
-            _sync_directory(path.parent)
+                    self._disk.rename(_named(path, suffix), _named(damaged, suffix))
+            _remove(self._disk, path)
+            self._disk.sync_directory(path.parent)  # the old log must never be found beside the new file
+            self._disk.rename(self.path, path)
+            self._disk.sync_directory(path.parent)
 
     def close(self) -> None:
         """Release the database; closing twice is fine."""
@@ -348,14 +350,6 @@ def _named(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _remove(path: Path) -> None:
+def _remove(disk: Disk, path: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
-        _named(path, suffix).unlink(missing_ok=True)
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        disk.unlink(_named(path, suffix))
