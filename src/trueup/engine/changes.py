@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from trueup.book.book import Book
+from trueup.book.track import Track
 from trueup.engine.keys import identity
 from trueup.journal.codec import decode
 from trueup.model.events import InstrumentDefined
-from trueup.model.identifiers import Seq
+from trueup.model.identifiers import PositionKey, Seq
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import exact
 from trueup.ports import Change, Frame
@@ -15,8 +16,9 @@ from trueup.ports import Change, Frame
 def change(book: Book, frames: Sequence[Frame], keys: Sequence[tuple[str, Seq]]) -> Change:
     """What changed in a book since the last call, true at the last of ``frames``, to which it is folded."""
     with exact():
-        touched, book.touched = book.touched, set()
-        orders, book.orders.touched = book.orders.touched, set()
+        # In the order of their keys, so that equal books are written equally, whatever path led to them.
+        touched, book.touched = sorted(book.touched, key=_key), set()
+        orders, book.orders.touched = sorted(book.orders.touched), set()
         cycles = {track.key: track.take_cycles() for track in touched}
         return Change(
             ledger=book.account,
@@ -41,6 +43,10 @@ def fold(book: Book, frame: Frame) -> list[tuple[str, Seq]]:
 
 _DEFINITION = str(InstrumentDefined.__struct_config__.tag).encode()
 """In every frame that defines terms. In another one, as a part of some text, it costs time and nothing else."""
+
+
+def _key(track: Track) -> PositionKey:
+    return track.key
 
 
 def _terms(book: Book) -> list[Instrument]:

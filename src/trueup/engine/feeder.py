@@ -1,5 +1,7 @@
 """Keeps the views behind the ledgers: one thread, one transaction at most every 20 ms, and a barrier for readers.
 
+Without the thread whoever owns the feeder steps it, and each step is one transaction.
+
 What the views are given is true at one seq: it is taken while no batch is in progress. Views that fail do not stop the
 booking; they are rebuilt from the journal.
 """
@@ -38,12 +40,18 @@ SnapshotDue = Callable[[Ledger], Callable[[], object]]
 class Feeder:
     """Feeds the views of any number of ledgers; a :class:`trueup.engine.ledger.Follower` of each.
 
+    Args:
+        views: To feed.
+        clock: For the pace.
+        snapshot_due: Asked about each ledger with each transaction.
+        background: Whether a thread feeds; else :meth:`step` does.
+
     Attributes:
         failed: Why the views are no longer fed; None while all is well.
         troubles: The newest snapshots and saved heads that could not be written, and why.
     """
 
-    def __init__(self, views: Views, clock: Clock, snapshot_due: SnapshotDue) -> None:
+    def __init__(self, views: Views, clock: Clock, snapshot_due: SnapshotDue, *, background: bool = True) -> None:
         self.views = views
         self.failed: ViewsFailed | None = None
         self.troubles: deque[str] = deque(maxlen=TROUBLES_MAX)
@@ -59,8 +67,10 @@ class Feeder:
         self._moved = Condition()
         self._bell = Event()
         self._closing = Event()
-        self._thread = Thread(target=self._run, name="views", daemon=True)
-        self._thread.start()
+        self._thread: Thread | None = None
+        if background:
+            self._thread = Thread(target=self._run, name="views", daemon=True)
+            self._thread.start()
 
     def follow(self, ledger: Ledger, applied: Seq) -> None:
         """Feed a ledger's frames after ``applied``, the last seq the views have."""
@@ -80,6 +90,9 @@ class Feeder:
     def room(self) -> None:
         """Wait until the views have caught up enough for one more frame."""
         if self._waiting >= EVENTS_MAX and self.failed is None:
+            if self._thread is None:
+                self.step()
+                return
             with self._moved:
                 if not self._moved.wait_for(lambda: self._waiting < EVENTS_MAX, LAG_MAX_S):
                     self._fail(ViewsFailed(f"The views did not move for {LAG_MAX_S:.0f} s.", remedy=_REBUILD))
@@ -98,14 +111,25 @@ class Feeder:
 
     def wait(self, ledger: AccountId, seq: Seq, timeout_ms: int) -> bool:
         """Whether the views hold ``seq`` of a ledger within the time: the barrier for reading one's own writes."""
+        if self._thread is None:
+            self.step()
         with self._moved:
             return self._moved.wait_for(lambda: self._done(ledger, seq), timeout_ms / 1000) and self.failed is None
+
+    def step(self) -> None:
+        """Feed what is pending in one transaction, and keep the notes that are due."""
+        try:
+            self._feed()
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the views
+            self._fail(ViewsFailed(f"The views could not be fed: {error!r}.", remedy=_REBUILD))
 
     def close(self) -> None:
         """Feed what is pending, then stop."""
         self._closing.set()
         self._bell.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
+        self.step()
 
     def _done(self, ledger: AccountId, seq: Seq) -> bool:
         return self.failed is not None or self._applied.get(ledger, 0) >= seq
@@ -115,15 +139,8 @@ class Feeder:
             self._bell.wait()
             self._bell.clear()
             started = self._clock.monotonic()
-            self._feed_or_fail()
+            self.step()
             self._closing.wait(max(0.0, INTERVAL_S - (self._clock.monotonic() - started)))
-        self._feed_or_fail()
-
-    def _feed_or_fail(self) -> None:
-        try:
-            self._feed()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the views
-            self._fail(ViewsFailed(f"The views could not be fed: {error!r}.", remedy=_REBUILD))
 
     def _feed(self) -> None:
         self._snapshots.clear()

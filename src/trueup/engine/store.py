@@ -57,28 +57,34 @@ class Store:
         findings: What the start found, healed or rebuilt, in sentences for a person, by ledger.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, views: Views) -> None:
+    def __init__(self, storage: Storage, clock: Clock, views: Views, *, background: bool = True) -> None:
         self.clock = clock
         self.views = views
         self.findings: list[str] = []
         self._storage = storage
-        self._feeder = Feeder(views, clock, self._snapshot_due)
+        self._feeder = Feeder(views, clock, self._snapshot_due, background=background)
         self._ledgers: dict[AccountId, Ledger] = {}
         self._snapshots: dict[AccountId, Seq] = {}
         self._opening = RLock()
 
     @classmethod
-    def open(cls, storage: Storage, clock: Clock, progress: Progress = _silent) -> Self:
+    def open(cls, storage: Storage, clock: Clock, progress: Progress = _silent, *, background: bool = True) -> Self:
         """Open the views, rebuilding them when they are damaged. Ledgers open when asked for.
+
+        Args:
+            storage: Whose; owned by this store from now on.
+            clock: The time.
+            progress: Called as the views advance.
+            background: Whether threads feed the views and keep snapshots; else :meth:`step` does.
 
         Raises:
             JournalDamaged: The views are damaged and so is a log they are to be rebuilt from.
         """
         try:
-            return cls(storage, clock, storage.views())
+            return cls(storage, clock, storage.views(), background=background)
         except ViewsFailed as failure:
             healed: list[str] = []
-            store = cls(storage, clock, rebuild_views(storage, progress, healed.append))
+            store = cls(storage, clock, rebuild_views(storage, progress, healed.append), background=background)
             store.findings.append(f"views: {failure.message} They were rebuilt from the log; the old file is kept.")
             store.findings.extend(healed)
             return store
@@ -121,6 +127,10 @@ class Store:
                 remedy="Try again when the disk is less busy, or run `trueup views rebuild`.",
             )
         return seq
+
+    def step(self) -> None:
+        """Do once what threads do in the background: feed the views, save heads, write snapshots that are due."""
+        self._feeder.step()
 
     def close(self) -> None:
         """Stop booking, let the views catch up, keep snapshots, and let others have the directory."""
