@@ -64,36 +64,6 @@ class Head(msgspec.Struct, frozen=True):
     recorded_at: int = 0
 
 
-class Journal(Protocol):
-    """Append-only store of one ledger's frames."""
-
-    @property
-    def head(self) -> Head:
-        """The last frame written, ``Head(0, GENESIS)`` when there is none."""
-        ...
-
-    def append(self, body: bytes, count: int, recorded_at: int) -> Frame:
-        """Write and sync one frame; returns when it is durable.
-
-        Raises:
-            JournalFailed: A write or sync failed; nothing may be appended until the journal is reopened.
-            StaleEpoch: A newer leader wrote here.
-        """
-        ...
-
-    def read(self, after: Seq = Seq(0)) -> Iterator[Frame]:
-        """Verified frames whose last seq is greater than ``after``, oldest first."""
-        ...
-
-    def save_head(self) -> None:
-        """Note, beside the log, where it reaches, so that a tail lost later is missed."""
-        ...
-
-    def close(self) -> None:
-        """Release the files."""
-        ...
-
-
 class Change(msgspec.Struct, frozen=True):
     """What one or more frames did to the views: rows to write in one transaction, all true at ``seq``.
 
@@ -113,6 +83,51 @@ class Change(msgspec.Struct, frozen=True):
     dropped_orders: Sequence[str]
     cycles: Mapping[PositionKey, tuple[int, Sequence[Cycle]]]
     instruments: Sequence[Instrument]
+
+
+Effects = Callable[[Frame], Change]
+"""What a new frame does to the views: asked for by a journal that keeps them in the transaction of the frame."""
+
+
+class Journal(Protocol):
+    """Append-only store of one ledger's frames."""
+
+    @property
+    def head(self) -> Head:
+        """The last frame written, ``Head(0, GENESIS)`` when there is none."""
+        ...
+
+    def append(self, body: bytes, count: int, recorded_at: int, effects: Effects | None = None) -> Frame:
+        """Write and sync one frame; returns when it is durable.
+
+        Args:
+            body: msgpack array of events.
+            count: How many they are.
+            recorded_at: Raised to that of the frame before, if it is less.
+            effects: Rows to write with the frame, for a journal that keeps the views too; others do not ask.
+
+        Raises:
+            JournalFailed: A write or sync failed; nothing may be appended until the journal is reopened.
+            StaleEpoch: A newer leader wrote here.
+            ConcurrentUpdate: Another writer went on from this head first; nothing was written.
+        """
+        ...
+
+    def overtaken(self) -> bool:
+        """Whether another writer has gone on from this head. Raises :class:`JournalFailed`."""
+        ...
+
+    def read(self, after: Seq = Seq(0)) -> Iterator[Frame]:
+        """Verified frames whose last seq is greater than ``after``, oldest first."""
+        ...
+
+    def save_head(self) -> None:
+        """Note, beside the log, where it reaches, so that a tail lost later is missed."""
+        ...
+
+    def close(self) -> None:
+        """Release the files."""
+        ...
 
 
 class Views(Protocol):
@@ -258,7 +273,12 @@ class OpenedLedger(msgspec.Struct, frozen=True):
 
 
 class Storage(Protocol):
-    """Where ledgers and views are kept; owned by this process while it is open."""
+    """Where ledgers and views are kept."""
+
+    @property
+    def together(self) -> bool:
+        """Whether views are written in the transaction of their frame, or else fed after it."""
+        ...
 
     def views(self) -> Views:
         """The views as they stand. Raises :class:`ViewsFailed` when they are damaged; then :meth:`new_views`."""
@@ -276,8 +296,17 @@ class Storage(Protocol):
         """Every ledger that has a journal here."""
         ...
 
-    def open_ledger(self, ledger: AccountId, views: Views | None, *, snapshot: bool = True) -> OpenedLedger:
+    def open_ledger(
+        self, ledger: AccountId, views: Views | None, *, snapshot: bool = True, epoch: int | None = None
+    ) -> OpenedLedger:
         """Verify a ledger's log, healing it from the views where they have what it lost.
+
+        Args:
+            ledger: Which; made when there is none.
+            views: Where the second copy of the log is, if there is one.
+            snapshot: Whether to begin at the newest one; else everything is read.
+            epoch: Fencing token of a new leader, from whose first frame on older ones are refused; None to keep the
+                ledger's.
 
         Raises:
             JournalDamaged: Damage that no copy heals.

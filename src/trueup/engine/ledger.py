@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar, cast
 import msgspec
 
 from trueup.book.book import Book
+from trueup.engine.changes import change
 from trueup.engine.door import Door, Fate
 from trueup.engine.keys import Keys, identity
 from trueup.engine.past import Past
@@ -22,10 +23,10 @@ from trueup.engine.twins import twins
 from trueup.engine.writer import Offer, Writer
 from trueup.journal.codec import decode, encode_rows, join_rows
 from trueup.model import events as e
-from trueup.model.errors import BadInput, JournalFailed, TrueupError
+from trueup.model.errors import BadInput, ConcurrentUpdate, JournalFailed, TrueupError
 from trueup.model.facts import fact_key
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Clock, Frame, Head
+from trueup.ports import Change, Clock, Frame, Head
 
 Decide = Callable[[Book], Sequence[e.Event]]
 """Pure: sees staged state, returns the events to write, or raises a typed refusal and nothing is written."""
@@ -79,26 +80,30 @@ class Follower(Protocol):
         ...
 
 
+Begin = Callable[[], tuple[Past, Book, Keys]]
+"""Opens a log: the log, the book folded from it to its head, and the identities in it."""
+
+
 class Ledger:
     """The journal and book of one account, with one writer at a time.
 
     Args:
         account: Whose.
-        past: The log that frames go to; also the history of ``book``.
-        book: The fold of the log so far.
-        keys: The identities booked so far.
+        begin: Opens the log and folds it, now and when another writer was first.
         clock: For ``recorded_at``.
         follower: Told of each durable frame: the feed of the views.
+
+    Attributes:
+        book: The fold of the log so far.
+        keys: The identities booked so far.
+        journal: The log that frames go to.
     """
 
-    def __init__(
-        self, account: AccountId, past: Past, book: Book, keys: Keys, clock: Clock, follower: Follower
-    ) -> None:
+    def __init__(self, account: AccountId, begin: Begin, clock: Clock, follower: Follower) -> None:
         self.account = account
-        self.book = book
-        self.keys = keys
-        self.journal = past.journal
-        self._past = past
+        self._begin = begin
+        self._past, self.book, self.keys = begin()
+        self.journal = self._past.journal
         self._clock = clock
         self._follower = follower
         self._writer: Writer[Task, Receipt] = Writer(f"ledger {account}", self._serve, follower.room)
@@ -118,6 +123,7 @@ class Ledger:
         Raises:
             TrueupError: The refusal that ``decide`` or the book raised; nothing was written.
             JournalFailed: Nothing was acknowledged; reopen the ledger, then offer again by key.
+            ConcurrentUpdate: Another writer booked first; nothing was written. What it left is folded: decide again.
             Busy: Too many callers wait already.
         """
         return self._writer.call(partial(Ledger._decided, decide=decide))
@@ -152,6 +158,13 @@ class Ledger:
             if not self.whole:
                 raise self._failed or _interrupted(self.account)
             return query(self.book)
+
+    def catch_up(self) -> Seq:
+        """Fold what other writers have booked since; returns the seq reached. Raises as opening a ledger does."""
+        with self.turn:
+            if self.journal.overtaken():
+                self._take_up()
+            return self.head.seq
 
     def events(self, after: Seq = Seq(0)) -> Iterator[tuple[Seq, e.Event]]:
         """The durable events after a seq, oldest first."""
@@ -207,13 +220,37 @@ class Ledger:
     def _write(self, served: Sequence[Offer[Task, Receipt]]) -> None:
         body = join_rows(self._staged_rows, len(self._past.staged))
         try:
-            frame = self.journal.append(body, len(self._past.staged), self._clock.now())
+            frame = self.journal.append(body, len(self._past.staged), self._clock.now(), self._effects)
+        except ConcurrentUpdate as overtaken:
+            self._give_way(overtaken, served)
+            return
         except Exception as failure:  # noqa: BLE001 - nobody may be answered with success, whatever it was
             self._discard(failure, served)
             return
         keys = self._staged_keys
         self._unstage()
         self._follower.frame(self.account, frame, keys)
+
+    def _effects(self, frame: Frame) -> Change:
+        return change(self.book, [frame], self._staged_keys)
+
+    def _give_way(self, overtaken: ConcurrentUpdate, served: Sequence[Offer[Task, Receipt]]) -> None:
+        """Nothing was written: fold what the other writer did, and let the callers decide anew."""
+        for offer in served:
+            if offer.error is None:
+                offer.answer, offer.error = None, overtaken
+        try:
+            self._take_up()
+        except Exception as failure:  # noqa: BLE001 - memory holds what was not written, so it cannot go on from there
+            self._discard(failure, served)
+
+    def _take_up(self) -> None:
+        """Begin again from what is stored."""
+        self.journal.close()
+        self._past, self.book, self.keys = self._begin()
+        self.journal = self._past.journal
+        self._read_frame = (Seq(0), [])
+        self._unstage()
 
     def _discard(self, failure: Exception, served: Sequence[Offer[Task, Receipt]]) -> None:
         """The frame may or may not be on disk: answer nobody with success, and do not go on from this memory."""

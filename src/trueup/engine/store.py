@@ -17,6 +17,7 @@ from trueup.engine.keys import Keys
 from trueup.engine.ledger import Ledger
 from trueup.engine.past import Past
 from trueup.engine.resuming import resumed
+from trueup.engine.together import Together
 from trueup.model.errors import BadInput, JournalDamaged, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Clock, Frame, OpenedLedger, Storage, Views
@@ -62,7 +63,11 @@ class Store:
         self.views = views
         self.findings: list[str] = []
         self._storage = storage
-        self._feeder = Feeder(views, clock, self._snapshot_due, background=background)
+        self._feeder = (
+            Together(self._snapshot_due)
+            if storage.together
+            else Feeder(views, clock, self._snapshot_due, background=background)
+        )
         self._ledgers: dict[AccountId, Ledger] = {}
         self._snapshots: dict[AccountId, Seq] = {}
         self._opening = RLock()
@@ -146,15 +151,17 @@ class Store:
                     self._snapshot_due(ledger, least=1)()
 
     def _open(self, account: AccountId, progress: Progress) -> Ledger:
-        past, book = self._begin(account)
-        started = book.seq
-        bring_up(book, past, self.views, progress)
-        keys = Keys(lambda names: self.views.find(account, names), self.views.keys(account), past)
-        ledger = Ledger(account, past, book, keys, self.clock, self._feeder)
+        ledger = Ledger(account, lambda: self._folded(account, progress), self.clock, self._feeder)
         self._ledgers[account] = ledger
-        self._snapshots[account] = started
-        self._feeder.follow(ledger, book.seq)
+        self._feeder.follow(ledger, ledger.book.seq)
         return ledger
+
+    def _folded(self, account: AccountId, progress: Progress) -> tuple[Past, Book, Keys]:
+        """A ledger as it is stored, in memory and in the views."""
+        past, book = self._begin(account)
+        self._snapshots[account] = book.seq
+        bring_up(book, past, self.views, progress)
+        return past, book, Keys(lambda names: self.views.find(account, names), self.views.keys(account), past)
 
     def _begin(self, account: AccountId) -> tuple[Past, Book]:
         """A ledger's log, and the book to fold the rest of it into: from the snapshot, or else empty."""

@@ -71,7 +71,14 @@ class EmbeddedStorage:
         """Every ledger that has a journal here."""
         return self.directory.ledgers()
 
-    def open_ledger(self, ledger: AccountId, views: Views | None, *, snapshot: bool = True) -> OpenedLedger:
+    @property
+    def together(self) -> bool:
+        """The views are fed after the log."""
+        return False
+
+    def open_ledger(
+        self, ledger: AccountId, views: Views | None, *, snapshot: bool = True, epoch: int | None = None
+    ) -> OpenedLedger:
         """Open one ledger's log, from its newest usable snapshot on."""
         path = self.directory.ledger_path(ledger)
         found, passed_over = newest_snapshot(path, ledger) if snapshot else (None, ())
@@ -79,6 +86,7 @@ class EmbeddedStorage:
         journal, report = SegmentJournal.open(
             path,
             ledger,
+            epoch=epoch,
             copies=None if views is None else lambda after: views.frames(ledger, after),
             at_least=head if head is not None and head.seq else None,
             start=found.mark if found is not None else None,

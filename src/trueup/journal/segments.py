@@ -21,7 +21,7 @@ from trueup.journal.segment_file import BLOCK, SEGMENT_BYTES, Mark, Segment, Seg
 from trueup.journal.verify import Progress, verify
 from trueup.model.errors import BadInput, JournalFailed, StaleEpoch
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Frame, Head
+from trueup.ports import Effects, Frame, Head
 
 _REOPEN = "Nothing of this commit was acknowledged. Mend the disk, open the journal again and resume by key."
 
@@ -58,7 +58,7 @@ class SegmentJournal:
         directory: Path,
         ledger: AccountId,
         *,
-        epoch: int = 1,
+        epoch: int | None = None,
         segment_bytes: int = SEGMENT_BYTES,
         copies: Copies | None = None,
         at_least: Head | None = None,
@@ -71,7 +71,7 @@ class SegmentJournal:
         Args:
             directory: Of this ledger alone.
             ledger: Bound into every frame: another ledger's files are refused.
-            epoch: Fencing token of the present leader, written into every frame.
+            epoch: Fencing token of the present leader, written into every frame; None for that of the last frame.
             segment_bytes: Size of the segments made from now on; those that are there keep theirs.
             copies: Frames of the second copy behind a seq, oldest first.
             at_least: A head that the journal is known to have reached, such as that of the views.
@@ -95,6 +95,7 @@ class SegmentJournal:
                 start=start,
                 disk=disk,
             )
+            epoch = epoch or max(1, log.end.epoch)
             return cls(directory, ledger, epoch, segment_bytes, log, disk, background=background), log.report
         except OSError as error:
             raise JournalFailed(
@@ -112,10 +113,10 @@ class SegmentJournal:
         """The place of the last durable frame, for a snapshot to stand on; None when there is none."""
         return self._end.mark
 
-    def append(self, body: bytes, count: int, recorded_at: int) -> Frame:
+    def append(self, body: bytes, count: int, recorded_at: int, effects: Effects | None = None) -> Frame:  # noqa: ARG002 - for others
         """Write and sync one frame; returns when it is durable.
 
-        ``recorded_at`` is raised to that of the frame before, if it is less.
+        ``recorded_at`` is raised to that of the frame before, if it is less. The views are fed afterwards.
 
         Raises:
             BadInput: An empty commit, or one of more than :data:`BODY_BYTES_MAX` bytes. Nothing was written.
@@ -178,6 +179,10 @@ class SegmentJournal:
     def verify(self, progress: Progress | None = None) -> VerifyReport:
         """Verify the whole chain up to the present head; damage is reported, not raised."""
         return verify(self._directory, self.ledger, end=self.head, progress=progress, disk=self._disk)
+
+    def overtaken(self) -> bool:
+        """Nobody else writes: the data directory is locked."""
+        return False
 
     def save_head(self) -> None:
         """Note where the journal reaches, so that a tail lost later is missed. For a task that runs now and then.

@@ -12,6 +12,7 @@
     |   +-- JournalFailed           a write or sync failed: reopen, verify, resume by key
     |   +-- JournalDamaged          rot before the offset known synced, and no other copy heals it
     |   +-- StaleEpoch              somebody newer leads this ledger
+    |   +-- ConcurrentUpdate        another writer booked first: decide again on what it left
     |   +-- ViewsFailed             the views database is unusable: rebuild it from the journal
     +-- Busy                        a bounded queue is full: slow down, nothing was written
     +-- VenueError                  the venue's
@@ -121,6 +122,12 @@ class StaleEpoch(StorageError):
     """A newer leader has written to this ledger."""
 
     code = "stale_epoch"
+
+
+class ConcurrentUpdate(StorageError):
+    """Another writer booked first, so this decision was made on what no longer holds. Nothing was written."""
+
+    code = "concurrent_update"
 
 
 class ViewsFailed(StorageError):
