@@ -9,6 +9,7 @@ from tests.journal.samples import LEDGER, fill
 from trueup import __version__
 from trueup.journal.codec import Decoder, Row, Upcaster, decode, encode, encode_rows, join_rows
 from trueup.model import events as e
+from trueup.model.differences import Break
 from trueup.model.errors import BadInput, JournalDamaged, UnknownTag
 from trueup.model.instruments import Instrument
 
@@ -25,6 +26,11 @@ def body_with(position: int, value: object) -> bytes:
     return msgspec.msgpack.encode([row])
 
 
+def compared(difference: Decimal) -> e.Compared:
+    found = Break("CASH", "LOW", "DRIFT", "USDC", "1", None, "0.5", difference, "less", ("9",))
+    return e.Compared(LEDGER, "DRIFT", ("state.json",), None, 1, (("DRIFT", 1),), (found,), 0, ("orders",))
+
+
 def test_every_event_comes_back_as_it_went() -> None:
     instrument = Instrument("BTC/USD:USD", "BTC", "linear", "BTC", "USD", "USD", price_tick=Decimal("0.1"))
     events: list[e.Event] = [
@@ -33,6 +39,7 @@ def test_every_event_comes_back_as_it_went() -> None:
         e.OpeningPosition(LEDGER, "BTC/USD:USD", Decimal(-2), 5, "o1", price=None),
         e.Quarantined(LEDGER, "fill|1", "twice", b"\x00\xffNaN inf", booked_seq=None),
         e.SourceRead(LEDGER, "Infinity-NaN.json", "00", "fills", 1, 0),
+        compared(Decimal("-0.5")),
     ]
     assert decode(encode(events)) == events
 
@@ -54,6 +61,11 @@ def test_a_number_that_is_not_finite_is_never_written(text: str) -> None:
     with pytest.raises(BadInput, match="price") as refusal:
         encode([fill(1, text)])
     assert refusal.value.field == "price"
+
+
+def test_a_number_deep_in_a_comparison_is_looked_at_as_well() -> None:
+    with pytest.raises(BadInput, match="difference"):
+        encode([compared(Decimal("NaN"))])
 
 
 def test_a_number_deep_in_an_instrument_is_looked_at_as_well() -> None:

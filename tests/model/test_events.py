@@ -33,6 +33,7 @@ FIELDS = {
     "quarantined/1": "account key reason offered booked_seq source",
     "mark/1": "account instrument price venue_time source",
     "source/1": "account name sha256 kind rows refused",
+    "compared/1": "account status source cut compared counts breaks unlisted not_compared",
 }
 """As journals in the world have them: a field may only be added at the end."""
 

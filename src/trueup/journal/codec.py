@@ -140,6 +140,8 @@ def _non_finite(structs: Iterable[msgspec.Struct]) -> Iterable[tuple[str, Decima
                 yield name, value
             elif isinstance(value, msgspec.Struct):
                 yield from _non_finite((value,))
+            elif isinstance(value, tuple):
+                yield from _non_finite(part for part in value if isinstance(part, msgspec.Struct))
 
 
 def _damaged(problem: str) -> JournalDamaged:

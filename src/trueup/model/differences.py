@@ -119,6 +119,31 @@ class Difference(msgspec.Struct, frozen=True):
     evidence: tuple[str, ...] = ()
 
 
+class Break(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A :class:`Difference` as a journal keeps it.
+
+    Attributes:
+        kind, severity, status: By name, so that an older version can read what a newer one found.
+        evidence: The first of it.
+    """
+
+    kind: str
+    severity: str
+    status: str
+    subject: str
+    ours: str | None
+    database: str | None
+    theirs: str | None
+    difference: Decimal | None
+    direction: str
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Which break of the account it is, from one comparison to the next."""
+        return self.subject, self.kind
+
+
 class Side3(msgspec.Struct, frozen=True):
     """One row of the three-way table."""
 
