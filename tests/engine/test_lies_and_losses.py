@@ -193,7 +193,8 @@ def test_views_made_anew_heal_a_deleted_ledger_before_they_drop_its_last_copy(tm
 
 def test_a_last_copy_that_cannot_be_read_is_kept_and_the_rebuilding_refused(tmp_path: Path) -> None:
     filled(tmp_path)
-    shutil.rmtree(tmp_path / LOG)
+    for lost in (tmp_path / LOG, tmp_path / "data" / "heads"):
+        shutil.rmtree(lost)
     views = tmp_path / "data" / "views.sqlite3"
     db = sqlite.open_writer(views)
     page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'frames'").get
@@ -211,7 +212,8 @@ def test_a_last_copy_that_cannot_be_read_is_kept_and_the_rebuilding_refused(tmp_
 
 def test_a_snapshot_ahead_of_its_log_speaks_for_what_was_lost(tmp_path: Path) -> None:
     filled(tmp_path)
-    for left in [*(tmp_path / "data").glob("views.sqlite3*"), *(tmp_path / LOG).glob("*.seg"), tmp_path / LOG / "head"]:
+    data = tmp_path / "data"
+    for left in [*data.glob("views.sqlite3*"), *data.glob("heads/*"), *(tmp_path / LOG).glob("*.seg")]:
         left.unlink()
     (said,) = proof_of(tmp_path).log
     assert f"know it up to seq {FILLS + 1}" in said

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from trueup.journal import directory as directory_module
-from trueup.journal.directory import FORMAT, DataDirectory
+from trueup.journal import format_file
+from trueup.journal.directory import DataDirectory
 from trueup.model.errors import DirectoryLocked, StorageError
 from trueup.model.identifiers import CONTROL, AccountId
 
@@ -42,7 +43,7 @@ def test_a_new_directory_is_private_and_laid_out(tmp_path: Path) -> None:
         == 0o700
     )
     assert stat.S_IMODE((directory.path / "lock").stat().st_mode) == 0o600
-    assert (directory.path / "format").read_bytes() == FORMAT
+    assert (directory.path / "format").read_bytes() == format_file.line()
     assert directory.views_path.parent == directory.path
     assert directory.ledgers() == []
     directory.close()
@@ -95,13 +96,13 @@ def test_the_same_process_twice_is_told_too(tmp_path: Path) -> None:
 def test_an_owner_that_has_not_written_its_name_yet(tmp_path: Path) -> None:
     first = DataDirectory.open(tmp_path)
     (tmp_path / "lock").write_bytes(b"")
-    with pytest.raises(DirectoryLocked, match="has just begun"):
+    with pytest.raises(DirectoryLocked, match="has not said who it is"):
         DataDirectory.open(tmp_path)
     first.close()
 
 
 def test_another_format_is_refused_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "format").write_bytes(b"trueup data directory, format 2\n")
+    (tmp_path / "format").write_bytes(format_file.line(2))
     with pytest.raises(StorageError, match="format 2") as refusal:
         DataDirectory.open(tmp_path)
     assert "version of trueup that wrote it" in refusal.value.remedy
@@ -127,7 +128,7 @@ def test_a_crash_while_laying_out_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / "ledgers").mkdir()
     (tmp_path / "format.tmp").write_bytes(b"true")
     DataDirectory.open(tmp_path).close()
-    assert (tmp_path / "format").read_bytes() == FORMAT
+    assert (tmp_path / "format").read_bytes() == format_file.line()
 
 
 def test_a_path_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:

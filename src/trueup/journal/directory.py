@@ -3,9 +3,11 @@
 ::
 
     format                 the version of this layout
-    lock                   who owns the directory; the lock itself is the kernel's, so that it dies with its process
+    lock                   who owns the directory; the lock itself is the kernel's, on the directory, so that it dies
+                           with its process and is not lost with a file
     views.sqlite3          the views, derived
     ledgers/NAME/          the journal of one ledger, NAME quoted as in a URL
+    heads/NAME             where that journal was known to reach: a witness apart from what it speaks for
 """
 
 import fcntl
@@ -13,21 +15,21 @@ import os
 import shlex
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote
 
 import msgspec
 
-from trueup.journal.disk import Disk, make_directory, write_whole
+from trueup.journal import format_file
+from trueup.journal.disk import TEMPORARY, Disk, make_directory, write_whole
 from trueup.journal.sqlite import network_disk
 from trueup.model.errors import DirectoryLocked, StorageError
 from trueup.model.identifiers import AccountId
 from trueup.model.times import format_time
 
-FORMAT = b"trueup data directory, format 1\n"
 _COMMAND_LENGTH_MAX = 200
-_BEFORE_FORMAT = frozenset({"lock", "ledgers", "format.tmp"})  # what a crash while laying out may leave
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -60,16 +62,25 @@ class DataDirectory:
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 make_directory(disk, path)
-            _refuse_foreign(path, create=create)
+            format_file.require(path, create=create)
             lock = _lock(path)
-            if not (path / "format").exists():
-                _lay_out(disk, path)
+            _lay_out(disk, path)
         except OSError as error:
             raise StorageError(
                 f"{path} cannot be used as a data directory: {error}.",
                 remedy="Name another with --data, or mend its permissions.",
             ) from error
         return cls(path, lock, disk)
+
+    @staticmethod
+    def mend(path: Path, disk: Disk | None = None) -> str:
+        """Write the format of a directory again that cannot be opened for want of it; what was done, in a sentence."""
+        path = path.expanduser().absolute()
+        lock = _lock(path)
+        try:
+            return format_file.mend(path, disk or Disk())
+        finally:
+            os.close(lock)
 
     @property
     def views_path(self) -> Path:
@@ -80,71 +91,70 @@ class DataDirectory:
         """The directory of a ledger's journal, which may not be there yet."""
         return self.path / "ledgers" / quote(ledger, safe="")
 
+    def head_path(self, ledger: AccountId) -> Path:
+        """The saved head of a ledger's journal, which may not be there yet."""
+        return self.path / "heads" / quote(ledger, safe="")
+
     def ledgers(self) -> list[AccountId]:
-        """Every ledger that has a journal here, by name."""
-        folders = (self.path / "ledgers").iterdir()
-        return sorted(AccountId(unquote(path.name)) for path in folders if path.is_dir())
+        """Every ledger that has a journal here, or had one, by name."""
+        folders = [path.name for path in (self.path / "ledgers").glob("*") if path.is_dir()]
+        heads = [path.name for path in (self.path / "heads").glob("*") if path.suffix != TEMPORARY]
+        return sorted(AccountId(unquote(name)) for name in {*folders, *heads})
 
     def close(self) -> None:
         """Let others have it."""
         if self._lock >= 0:
-            os.ftruncate(self._lock, 0)
+            with suppress(OSError):  # whose it was is only for people to read
+                os.truncate(self.path / "lock", 0)
             os.close(self._lock)
             self._lock = -1
 
 
 def _lock(path: Path) -> int:
-    """The descriptor that holds the lock."""
-    file = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """The descriptor that holds the lock, with the owner written down beside it."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _write_owner(path / "lock")
     except BlockingIOError as error:
-        message = f"{path} is in use{_owner(file)}."
-        os.close(file)
+        os.close(directory)
         raise DirectoryLocked(
-            message, remedy="Stop that process, or ask it: one process at a time owns a data directory."
+            f"{path} is in use{_owner(path / 'lock')}.",
+            remedy="Stop that process, or ask it: one process at a time owns a data directory.",
         ) from error
+    except OSError:
+        os.close(directory)
+        raise
+    return directory
+
+
+def _write_owner(path: Path) -> None:
     owner = Owner(os.getpid(), socket.gethostname(), shlex.join(sys.argv)[:_COMMAND_LENGTH_MAX])
-    os.ftruncate(file, 0)
-    os.pwrite(file, msgspec.json.encode(owner), 0)
-    return file
-
-
-def _owner(file: int) -> str:
-    """Who holds the lock and since when, as far as they have written it down yet."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        owner = msgspec.json.decode(os.pread(file, 4096, 0), type=Owner)
-    except msgspec.DecodeError:
-        return " by a process that has just begun"
-    since = format_time(os.fstat(file).st_mtime_ns)
+        os.ftruncate(file, 0)
+        os.pwrite(file, msgspec.json.encode(owner), 0)
+    finally:
+        os.close(file)
+
+
+def _owner(path: Path) -> str:
+    """Who holds the lock and since when, as far as that is written down and can be read."""
+    try:
+        owner = msgspec.json.decode(path.read_bytes(), type=Owner)
+        since = format_time(path.stat().st_mtime_ns)
+    except (msgspec.DecodeError, OSError, UnicodeDecodeError):
+        return " by a process that has not said who it is"
     return f" by process {owner.pid} on {owner.host} (`{owner.command}`) since {since}"
 
 
-def _refuse_foreign(path: Path, *, create: bool) -> None:
-    """Refuse what is not ours or not of this version, before anything is written to it."""
-    file = path / "format"
-    if file.exists():
-        found = file.read_bytes()
-        if found != FORMAT:
-            raise StorageError(
-                f"{path} has the format {found[:80]!r}, and this version reads {FORMAT!r}.",
-                remedy="Open it with the version of trueup that wrote it.",
-            )
-        return
-    if not create:
-        raise StorageError(f"{path} is not a data directory of trueup.", remedy="Name another with --data.")
-    foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in _BEFORE_FORMAT)
-    if foreign:
-        raise StorageError(
-            f"{path} holds other things ({', '.join(foreign[:3])}) and is not a data directory of trueup.",
-            remedy="Name an empty or a new directory with --data.",
-        )
-
-
 def _lay_out(disk: Disk, path: Path) -> None:
-    path.chmod(0o700)
-    make_directory(disk, path / "ledgers")
-    write_whole(disk, path / "format", FORMAT)
+    """Make what is not there; the format comes last, and says that the rest was made."""
+    for name in ("ledgers", "heads"):
+        make_directory(disk, path / name)
+    if not (path / format_file.FILE).exists():
+        path.chmod(0o700)
+        write_whole(disk, path / format_file.FILE, format_file.line())
 
 
 def _refuse_network(path: Path) -> None:

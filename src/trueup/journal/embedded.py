@@ -8,6 +8,7 @@ from typing import Self
 from trueup.journal.directory import DataDirectory
 from trueup.journal.disk import Disk
 from trueup.journal.findings import Finding, VerifyReport
+from trueup.journal.records import read_head
 from trueup.journal.segment_file import SEGMENT_BYTES
 from trueup.journal.segments import SegmentJournal
 from trueup.journal.snapshots import Snapshot, delete_snapshot, newest_snapshot, write_snapshot
@@ -91,6 +92,7 @@ class EmbeddedStorage:
             at_least=head if head is not None and head.seq else None,
             start=found.mark if found is not None else None,
             segment_bytes=self._segment_bytes,
+            head_file=self.directory.head_path(ledger),
             disk=self._disk,
             background=self._background,
         )
@@ -105,7 +107,8 @@ class EmbeddedStorage:
 
     def verify(self, ledger: AccountId, progress: Progress | None = None) -> VerifyReport:
         """Read one ledger's whole log and prove its chain; nothing is changed. Raises :class:`JournalDamaged`."""
-        return verify(self.directory.ledger_path(ledger), ledger, progress=progress, disk=self._disk)
+        path, known = self.directory.ledger_path(ledger), read_head(self.directory.head_path(ledger), ledger)
+        return verify(path, ledger, known=known, progress=progress, disk=self._disk)
 
     def snapshot(self, journal: Journal, state: bytes, state_hash: bytes) -> Callable[[], object]:
         """Prepare a snapshot at the journal's head; the answer writes it."""

@@ -1,7 +1,8 @@
 """Small files that are whole or not there. What lives only here: the checksum around them, and the saved head.
 
 The saved head is a witness: where the log was known to reach. A log that ends before it has lost its tail, even if the
-cut is so clean that the log alone shows nothing.
+cut is so clean that the log alone shows nothing. A data directory keeps it apart from the log, so that it speaks even
+when the whole directory of a ledger is gone.
 """
 
 from hashlib import blake2b
@@ -13,8 +14,6 @@ from trueup.journal.disk import Disk, write_whole
 from trueup.journal.frame import HASH_BYTES
 from trueup.model.identifiers import AccountId
 from trueup.ports import Head
-
-HEAD_FILE = "head"
 
 
 class SavedHead(msgspec.Struct, frozen=True, array_like=True):
@@ -38,14 +37,14 @@ def read_record(path: Path) -> bytes | None:
     return content if _checksum(content) == data[:HASH_BYTES] else None
 
 
-def write_head(disk: Disk, directory: Path, ledger: AccountId, head: Head) -> None:
+def write_head(disk: Disk, path: Path, ledger: AccountId, head: Head) -> None:
     """Save where the log is known to reach. Raises :class:`OSError`."""
-    write_record(disk, directory / HEAD_FILE, msgspec.msgpack.encode(SavedHead(ledger, head)))
+    write_record(disk, path, msgspec.msgpack.encode(SavedHead(ledger, head)))
 
 
-def read_head(directory: Path, ledger: AccountId) -> Head | None:
+def read_head(path: Path, ledger: AccountId) -> Head | None:
     """The saved head; None where there is none of this ledger that can be believed."""
-    content = read_record(directory / HEAD_FILE)
+    content = read_record(path)
     if content is None:
         return None
     saved = msgspec.msgpack.decode(content, type=SavedHead)

@@ -38,12 +38,14 @@ class SegmentJournal:
         log: Log,
         disk: Disk,
         *,
+        head_file: Path,
         background: bool,
     ) -> None:
         self.ledger = ledger
         self.epoch = epoch
         self._directory = directory
         self._segment_bytes = segment_bytes
+        self._head_file = head_file
         self._disk = disk
         self._segments = list(log.segments)
         self._end = log.end
@@ -63,6 +65,7 @@ class SegmentJournal:
         copies: Copies | None = None,
         at_least: Head | None = None,
         start: Mark | None = None,
+        head_file: Path | None = None,
         disk: Disk | None = None,
         background: bool = True,
     ) -> tuple[Self, RecoveryReport]:
@@ -76,6 +79,7 @@ class SegmentJournal:
             copies: Frames of the second copy behind a seq, oldest first.
             at_least: A head that the journal is known to have reached, such as that of the views.
             start: Where a snapshot stands: what is before it is not read.
+            head_file: Where the saved head stands; among the segments unless told.
             disk: The files; the system's own unless a test wants another.
             background: Whether the next segment is made by a thread; else the append that finds it due makes it.
 
@@ -83,8 +87,8 @@ class SegmentJournal:
             JournalDamaged: Frames are lost or changed, and no copy has them.
             JournalFailed: The disk refused.
         """
-        disk = disk or Disk()
-        claims = [head for head in (at_least, read_head(directory, ledger)) if head is not None]
+        disk, head_file = disk or Disk(), head_file or directory / "head"
+        claims = [head for head in (at_least, read_head(head_file, ledger)) if head is not None]
         try:
             log = recover(
                 directory,
@@ -95,8 +99,17 @@ class SegmentJournal:
                 start=start,
                 disk=disk,
             )
-            epoch = epoch or max(1, log.end.epoch)
-            return cls(directory, ledger, epoch, segment_bytes, log, disk, background=background), log.report
+            journal = cls(
+                directory,
+                ledger,
+                epoch or max(1, log.end.epoch),
+                segment_bytes,
+                log,
+                disk,
+                head_file=head_file,
+                background=background,
+            )
+            return journal, log.report
         except OSError as error:
             raise JournalFailed(
                 f"The journal in {directory} cannot be opened: {error}.",
@@ -194,7 +207,7 @@ class SegmentJournal:
         if head == self._saved or not head.seq:
             return
         try:
-            write_head(self._disk, self._directory, self.ledger, head)
+            write_head(self._disk, self._head_file, self.ledger, head)
         except OSError as error:
             raise JournalFailed(
                 f"The head of the journal in {self._directory} could not be saved: {error}.",

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from trueup.journal.disk import Disk
 from trueup.journal.findings import Finding, FindingKind, VerifyReport
-from trueup.journal.records import read_head
 from trueup.journal.recovery import EMPTY, End
 from trueup.journal.segment_file import BLOCK, Segment, SegmentReader, read_header, segment_numbers, segment_path
 from trueup.model.identifiers import AccountId, Seq
@@ -20,6 +19,7 @@ def verify(
     ledger: AccountId,
     *,
     end: Head | None = None,
+    known: Head | None = None,
     progress: Progress | None = None,
     disk: Disk | None = None,
 ) -> VerifyReport:
@@ -31,13 +31,14 @@ def verify(
         directory: Of the ledger.
         ledger: Whose log it must be.
         end: Where a log in use ended when this was asked; what is behind it is left alone.
+        known: What the log is known to have reached.
         progress: Called after each segment.
         disk: The files.
 
     Raises:
         JournalDamaged: A file that the system cannot read.
     """
-    run = _Verification(directory, ledger, end, disk or Disk())
+    run = _Verification(directory, ledger, end, known, disk or Disk())
     numbers = segment_numbers(directory)
     total = sum(segment_path(directory, number).stat().st_size for number in numbers)
     done = 0
@@ -51,10 +52,11 @@ def verify(
 
 
 class _Verification:
-    def __init__(self, directory: Path, ledger: AccountId, end: Head | None, disk: Disk) -> None:
+    def __init__(self, directory: Path, ledger: AccountId, end: Head | None, known: Head | None, disk: Disk) -> None:
         self._directory = directory
         self._ledger = ledger
         self._target = end
+        self._known = known
         self._disk = disk
         self._end = End(1, BLOCK, EMPTY)
         self._findings: list[Finding] = []
@@ -88,9 +90,7 @@ class _Verification:
     def report(self) -> VerifyReport:
         """What was found in all."""
         head = self._end.head
-        reached = max(
-            (known.seq for known in (self._target, read_head(self._directory, self._ledger)) if known), default=0
-        )
+        reached = max((known.seq for known in (self._target, self._known) if known), default=0)
         if reached > head.seq and not self._findings:
             path = segment_path(self._directory, self._end.segment)
             self._found("frames", path, self._end.offset, f"the log ends before seq {reached}, which it had reached")
