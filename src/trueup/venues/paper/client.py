@@ -1,7 +1,8 @@
 """An account of the paper exchange, over a loopback socket.
 
-Every wait ends within ``timeout_s``. A call that could not be sent is :class:`Unavailable`; one that was sent without
-an answer is too, where asking again does no harm, and :class:`OutcomeUnknown` for placing and cancelling.
+Every wait is bounded, connecting apart from the answer: a call that could not be sent is :class:`Unavailable`, however
+little patience there is for the answer. One that was sent without an answer is too, where asking again does no harm,
+and :class:`OutcomeUnknown` for placing and cancelling.
 """
 
 import asyncio
@@ -12,13 +13,21 @@ from trueup.model.identifiers import AccountId
 from trueup.venues.paper import calls, wire
 from trueup.venues.paper.venue import PaperAccount, expect
 
-TIMEOUT_S = 5.0
+CONNECT_S = 30.0
+"""For a connection to open: on the same machine at once, unless that is very busy."""
+
+TIMEOUT_S = 30.0
+"""For an answer, and for the next sign of life on a stream."""
 
 _BROKEN = (EOFError, OSError)  # a time-out is an OSError
 
 
 class PaperClient(PaperAccount):
-    """An account over TCP; opens a connection for each call."""
+    """An account over TCP; opens a connection for each call.
+
+    Args:
+        timeout_s: How long an answer, or the next frame of a stream, may take once the connection is open.
+    """
 
     def __init__(self, host: str, port: int, account: AccountId, *, timeout_s: float = TIMEOUT_S) -> None:
         super().__init__(account)
@@ -56,7 +65,7 @@ class PaperClient(PaperAccount):
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(CONNECT_S):
                 return await asyncio.open_connection(self._host, self._port)
         except OSError as error:
             problem = f"The paper venue at {self._host}:{self._port} cannot be reached: {error}."

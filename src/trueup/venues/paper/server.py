@@ -12,7 +12,7 @@ from trueup.venues.paper.venue import REPORTS_MAX, Reports
 
 HOST = "127.0.0.1"
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 """For a client to send its call, or to take what it is sent."""
 
 BEAT_S = 1.0
