@@ -10,7 +10,7 @@ from threading import RLock
 from typing import Self
 
 from trueup.book.book import Book
-from trueup.book.snapshot import snapshot, state_hash
+from trueup.book.snapshot import snapshot_and_hash
 from trueup.engine.changes import change, fold
 from trueup.engine.feeder import Feeder
 from trueup.engine.keys import Keys
@@ -18,15 +18,16 @@ from trueup.engine.ledger import Ledger
 from trueup.engine.past import Past
 from trueup.engine.resuming import resumed
 from trueup.engine.together import Together
+from trueup.journal.milestones import SPACING, events_between
 from trueup.model.errors import BadInput, JournalDamaged, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Clock, Frame, OpenedLedger, Storage, Views
+from trueup.ports import Clock, Frame, Milestone, OpenedLedger, Storage, Views
 
 CATCH_UP_FRAMES = 256
 """Frames per transaction while views are brought up to a log."""
 
-SNAPSHOT_EVENTS = 100_000
-"""Events after which a snapshot is taken while running: folding as many at a start takes under a second."""
+SNAPSHOT_EVENTS = SPACING
+"""Events after which a snapshot is taken while running; more where there are thousands of positions."""
 
 SYNC_WAIT_MS = 60_000
 """How long a reader waits for the views to hold what it just wrote."""
@@ -45,10 +46,6 @@ Note = Callable[[str], object]
 
 def _unsaid(_sentence: str) -> None:
     """Nobody listens."""
-
-
-def _nothing() -> None:
-    """Nothing is due."""
 
 
 class Store:
@@ -133,6 +130,14 @@ class Store:
             )
         return seq
 
+    def milestones(self, account: AccountId) -> Sequence[Seq]:
+        """Where folded states of a ledger's past are kept, ascending."""
+        return self._storage.milestones(account)
+
+    def milestone(self, account: AccountId, seq: Seq) -> Milestone | None:
+        """The state kept at a seq; None where there is none that can be used."""
+        return self._storage.milestone(account, seq)
+
     def step(self) -> None:
         """Do once what threads do in the background: feed the views, save heads, write snapshots that are due."""
         self._feeder.step()
@@ -147,8 +152,8 @@ class Store:
                 last.callback(ledger.close)
             self._feeder.close()
             for ledger in self._ledgers.values():
-                if self._feeder.failed is None and ledger.whole:
-                    self._snapshot_due(ledger, least=1)()
+                if self._feeder.failed is None and ledger.whole and (keep := self._snapshot_due(ledger, least=1)):
+                    keep()
 
     def _open(self, account: AccountId, progress: Progress) -> Ledger:
         ledger = Ledger(account, lambda: self._folded(account, progress), self.clock, self._feeder)
@@ -187,18 +192,15 @@ class Store:
         self.findings.extend(f"{account}: {finding}" for finding in opened.findings)
         return opened
 
-    def _snapshot_due(self, ledger: Ledger, least: int | None = None) -> Callable[[], object]:
+    def _snapshot_due(self, ledger: Ledger, least: int | None = None) -> Callable[[], object] | None:
         """Take a snapshot of a ledger whose turn is held, if enough happened; the answer writes it to disk."""
-        seq = ledger.book.seq
-        if seq - self._snapshots[ledger.account] < (SNAPSHOT_EVENTS if least is None else least):
-            return _nothing
-        write = self._storage.snapshot(ledger.journal, snapshot(ledger.book), state_hash(ledger.book))
-
-        def keep() -> None:
-            write()
-            self._snapshots[ledger.account] = seq
-
-        return keep
+        book = ledger.book
+        if least is None:
+            least = events_between(len(book.tracks), SNAPSHOT_EVENTS)
+        if book.seq - self._snapshots[ledger.account] < least:
+            return None
+        self._snapshots[ledger.account] = book.seq
+        return self._storage.snapshot(ledger.journal, *snapshot_and_hash(book))
 
 
 def rebuild_views(storage: Storage, progress: Progress = _silent, note: Note = _unsaid) -> Views:
@@ -232,12 +234,16 @@ def rebuild_views(storage: Storage, progress: Progress = _silent, note: Note = _
     return storage.replace_views(views)
 
 
-def bring_up(book: Book, past: Past, views: Views, progress: Progress = _silent) -> None:
-    """Fold a log from where the book stands to its head, and give the views what they lack."""
+def bring_up(
+    book: Book, past: Past, views: Views, progress: Progress = _silent, *, until: Seq | None = None
+) -> None:
+    """Fold a log from where the book stands to its head, or to a seq, and give the views what they lack."""
     applied, head = views.applied(book.account), past.journal.head.seq
     frames: list[Frame] = []
     keys: list[tuple[str, Seq]] = []
     for frame in past.journal.read(book.seq):
+        if until is not None and frame.last > until:
+            break
         past.until = frame.last
         booked = fold(book, frame)
         if frame.last > applied:
