@@ -64,7 +64,11 @@ class DataDirectory:
                 make_directory(disk, path)
             format_file.require(path, create=create)
             lock = _lock(path)
-            _lay_out(disk, path)
+            try:
+                _lay_out(disk, path)
+            except BaseException:
+                os.close(lock)
+                raise
         except OSError as error:
             raise StorageError(
                 f"{path} cannot be used as a data directory: {error}.",

@@ -134,6 +134,7 @@ class _Recovery:
         self._end = End(1, BLOCK, EMPTY)
         self._copied: Iterator[Frame] = iter(())
         self._copy: Frame | None = None
+        self._last: Frame | None = None
 
     def run(self, start: Mark | None) -> Log:
         self._refuse_mixed_up()
@@ -166,6 +167,7 @@ class _Recovery:
                 self._segments = segments
                 before = Head(Seq(frame.first - 1), frame.previous)
                 self._end = End(mark.segment, mark.offset, before).advanced(frame)
+                self._last = frame
                 return segments[-1]
         path = segment_path(self._directory, mark.segment)
         self._found("snapshot", path, mark.offset, "the frame that a snapshot stands on is not there", "all was read")
@@ -286,6 +288,7 @@ class _Recovery:
                     "a snapshot know: they are of another history",
                 )
         self._end = self._end.advanced(frame)
+        self._last = frame
 
     def _next_copy(self) -> Frame | None:
         """The surviving second copy of the frame that is due."""
@@ -359,12 +362,15 @@ class _Recovery:
         return self._end.offset >= size or bool(reader.written(self._end.offset))
 
     def _settle(self) -> None:
-        """Make sure of the last frame and of the files' names: a dead process may have left them in memory alone."""
+        """Make sure of the last frame and of the files' names: a dead process may have left them in memory alone.
+
+        What is written is what was verified. Read once more, it might by now be what the disk has: after a failed sync
+        the kernel may drop the page at any time.
+        """
         mark = self._end.mark
-        if mark is not None and mark.segment == self._end.segment:
+        if mark is not None and self._last is not None and mark.segment == self._end.segment:
             with opened(self._disk, segment_path(self._directory, mark.segment)) as file:
-                frame = self._disk.read(file, self._end.offset - mark.offset, mark.offset)
-                self._disk.write(file, frame, mark.offset)
+                self._disk.write(file, frame_bytes(self._last) or b"", mark.offset)
                 self._disk.sync(file)
         self._disk.sync_directory(self._directory)
 
