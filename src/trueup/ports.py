@@ -5,8 +5,9 @@ from typing import NewType, Protocol
 
 import msgspec
 
+from trueup.book.control import ControlRows
 from trueup.model.differences import VenueSnapshot
-from trueup.model.events import Fact
+from trueup.model.events import Compared, Fact, MarkSampled
 from trueup.model.identifiers import AccountId, PositionKey, Seq
 from trueup.model.instruments import Instrument
 from trueup.model.positions import Balance, Cycle, OpenOrder, Position
@@ -71,6 +72,9 @@ class Change(msgspec.Struct, frozen=True):
         keys: New fact keys with their seqs.
         cycles: Per position the first cycle number to replace, and the cycles from there on.
         dropped_orders: Venue order ids that are no longer open.
+        marks: The newest of an instrument, each with its seq.
+        control: What programs stated.
+        compared: The newest outcome of a comparison, with its seq, if it is new.
     """
 
     ledger: AccountId
@@ -83,6 +87,9 @@ class Change(msgspec.Struct, frozen=True):
     dropped_orders: Sequence[str]
     cycles: Mapping[PositionKey, tuple[int, Sequence[Cycle]]]
     instruments: Sequence[Instrument]
+    marks: Sequence[tuple[Seq, MarkSampled]] = ()
+    control: ControlRows = ControlRows()
+    compared: tuple[Seq, Compared] | None = None
 
 
 Effects = Callable[[Frame], Change]

@@ -15,6 +15,7 @@ import apsw
 import pytest
 
 from tests.journal.views_world import ACCOUNT, BTC, MANY, Writer, copy_as_after_a_crash, cycle
+from tests.processes import PATIENCE_S
 from trueup.journal import sqlite, views_check
 from trueup.journal.views import SqliteViews
 from trueup.model.errors import ViewsFailed
@@ -135,7 +136,7 @@ class TestTheFile:
         places = [start + random.Random(start).randrange(PAGE) for start in range(PAGE, size, PAGE) for _ in range(2)]
         told = outcomes(crashed, places)
         assert told["wrong"] == 0
-        assert told["refused to read"] + told["refused to open"] > len(places) * 3 // 4  # the rest: pages not asked for
+        assert told["refused to read"] + told["refused to open"] > len(places) // 2  # the rest: pages not asked for, of empty tables above all
 
     def test_check_finds_a_flip_in_every_page_that_is_in_use(self, crashed: Crashed) -> None:
         for start in range(PAGE, crashed.path.stat().st_size, PAGE):
@@ -213,7 +214,7 @@ def test_a_new_process_refuses_a_shortened_log_too(tmp_path: Path) -> None:
     crashed.log.write_bytes(data[: len(data) // 2])
     program = "import sys, pathlib, trueup.journal.views as v; v.SqliteViews(pathlib.Path(sys.argv[1]))"
     ended = subprocess.run(
-        [sys.executable, "-c", program, crashed.path], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program, crashed.path], capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     assert "the write-ahead log has lost its end" in ended.stderr
 

@@ -107,9 +107,10 @@ cycles = st.builds(
     realized_pnl=maybe_number,
     fees=amounts,
     funding=amounts,
+    liquidated=st.booleans(),
 )
 
-one_at_a_time = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+one_at_a_time = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_the_strategies_above_know_every_field(struct: type[msgspec.Struct]) -> 
         Balance: "account currency traded realized fees funding transfers adjustments opening realized_unknown seq",
         OpenOrder: "account instrument position_side side quantity filled status venue_order_id client_order_id price "
         "trigger_price order_type reduce_only updated_at",
-        Cycle: "number side quantity opened_at closed_at realized_pnl fees funding",
+        Cycle: "number side quantity opened_at closed_at realized_pnl fees funding liquidated",
         Instrument: "symbol native_symbol kind base quote settle contract_size price_tick quantity_step version "
         "effective_from expiry max_leverage wallet",
         SubPosition: "quantity cost realized_pnl fees strategy_cost realized_unknown",

@@ -34,6 +34,16 @@ FIELDS = {
     "mark/1": "account instrument price venue_time source",
     "source/1": "account name sha256 kind rows refused",
     "compared/1": "account status source cut compared counts breaks unlisted not_compared",
+    "portfolio_state/1": "account version saved_at author initial_capital closed_equity total_risk_amount "
+    "total_risk_percent total_vol_amount margin_used",
+    "pyramiding_state/1": "account instrument version saved_at author last_pyramid_price base_position",
+    "position_details/1": "account position_id instrument position_side version saved_at author is_base_position lots "
+    "leverage liquidation_price initial_stop current_stop highest_close atr limiter risk_contribution "
+    "vol_contribution contract_month expiry futures_symbol futures_order_id strike pe_symbol ce_symbol "
+    "pe_entry_price ce_entry_price pe_order_id ce_order_id rollover_status rollover_count rolled_at rollover_pnl "
+    "original_expiry original_strike original_entry_price source reference_id",
+    "signal/1": "account fingerprint instrument kind venue_time received_at strategy direction strength payload source",
+    "signal_processed/1": "account fingerprint status processed_at author reason details",
 }
 """As journals in the world have them: a field may only be added at the end."""
 

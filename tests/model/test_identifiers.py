@@ -3,7 +3,7 @@
 import pytest
 
 from trueup.model.errors import BadInput
-from trueup.model.identifiers import account_id, parse_account
+from trueup.model.identifiers import CONTROL, account_id, parse_account
 
 
 @pytest.mark.parametrize("text", ["paper:main", "hyperliquid:Main.1", "x-1:0", f"paper:{'a' * 64}", "a_b:c_d-e"])
@@ -11,6 +11,10 @@ def test_accounts(text: str) -> None:
     assert parse_account(text) == text
     venue, _, name = text.partition(":")
     assert account_id(venue, name) == text
+
+
+def test_the_ledger_of_what_spans_accounts() -> None:
+    assert parse_account("control") == CONTROL
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from trueup.model import events as e
 from trueup.model.errors import BadInput, UnknownInstrument
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import DIGITS_MAX, ONE, ZERO, bounded
+from trueup.model.statements import PyramidingStateSaved, SignalLogged
 
 Instruments = Mapping[str, Mapping[int, Instrument]]
 """Terms by symbol and version."""
@@ -54,6 +55,8 @@ def check(event: e.Event, instruments: Instruments, unmatched: Callable[[str], D
             _terms(event.instrument, instruments.get(event.instrument.symbol, {}))
         case e.DeclarationMatched():
             _match(event, unmatched(event.declaration_id))
+        case PyramidingStateSaved() | SignalLogged():
+            return  # their instrument may be traded by many accounts, and defined in none yet
         case _:
             _known(getattr(event, "instrument", ""), instruments)
 

@@ -15,6 +15,8 @@ from typing import Any, ClassVar, cast
 import msgspec
 
 from trueup.book.admission import check
+from trueup.book.breaks import Breaks
+from trueup.book.control import STATEMENTS, Control, refuse
 from trueup.book.orders import Orders
 from trueup.book.position import PositionState
 from trueup.book.track import Track
@@ -22,10 +24,11 @@ from trueup.book.valuation import contract_value
 from trueup.book.wallet import NEVER, Wallet
 from trueup.model import events as e
 from trueup.model.facts import OrderKey, fact_key, order_key, position_key
-from trueup.model.identifiers import AccountId, PositionKey, Seq
+from trueup.model.identifiers import CONTROL, AccountId, PositionKey, Seq
 from trueup.model.instruments import Instrument, wallet_currency
 from trueup.model.numbers import EXACT, ZERO, exact
 from trueup.model.positions import Balance, OpenOrder, Position
+from trueup.model.statements import Statement
 
 History = Callable[[], Iterable[tuple[Seq, e.Event]]]
 """Every event of the ledger so far, oldest first, those being committed included."""
@@ -51,6 +54,8 @@ class Book:
         matched: How much of each declared trade is superseded, by id.
         claimed: How much of each venue fill superseded declared trades, by fact key.
         quarantined: How many facts were refused a booking so far.
+        breaks: What the newest comparison with the venue found.
+        control: What programs stated.
         learnt: What answers said of the account itself, by name.
         latest: Venue time of the newest fact that is not a fill.
         weak_until: Venue time of the newest fill to which the venue gave no id; 0 when each has one.
@@ -69,10 +74,13 @@ class Book:
         self.latest = 0
         self.weak_until = 0
         self.orders = Orders()
+        self.breaks = Breaks()
+        self.control = Control()
         self.tracks: dict[PositionKey, Track] = {}
         self.wallets: dict[str, Wallet] = {}
         self._by_side: defaultdict[str, dict[str, Track]] = defaultdict(dict)  # the same, found faster by a fill
         self.touched: set[Track] = set()
+        self.touched_marks: dict[str, Seq] = {}
         self._late: set[Track] = set()
         self._cut_late = False
         self._kept: list[tuple[Seq, e.Event]] | None = [] if history is None else None
@@ -80,14 +88,25 @@ class Book:
 
     # --- in -----------------------------------------------------------------------------------------------------------
 
-    def admit(self, event: e.Event) -> None:
+    def admit(self, event: e.Event, beside: Sequence[e.Event] = ()) -> None:
         """Refuse what could not be folded, before anything changes.
+
+        Args:
+            event: What is offered.
+            beside: What is committed with it: a match may name a declared trade among them.
 
         Raises:
             UnknownInstrument: A fact about an instrument, or a version of one, that is not defined.
-            BadInput: A number that cannot be, or an amount without its currency.
+            BadInput: A number that cannot be, an amount without its currency, or an event of another ledger.
+            StaleVersion: A statement that was made without knowing the newest one.
         """
-        check(event, self.instruments, self.unmatched)
+        if self.account == CONTROL or type(event) in STATEMENTS:
+            refuse(event, self.account, self.control)
+        if type(event) is e.DeclarationMatched and event.declaration_id not in self.declarations:
+            offered = {fact.declaration_id: fact.quantity for fact in beside if type(fact) is e.TradeDeclared}
+            check(event, self.instruments, lambda declaration: offered.get(declaration, ZERO))
+        else:
+            check(event, self.instruments, self.unmatched)
 
     def evolve(self, events: Sequence[e.Event], first: Seq) -> None:
         """Fold events ``first``, ``first + 1``, …; all were admitted."""
@@ -118,6 +137,13 @@ class Book:
                 track.seq = seq
             if not track.add(event):
                 self._late.add(track)
+
+    def forget_changes(self) -> None:
+        """No views follow this book: what they have not been told of need not be kept."""
+        self.touched.clear()
+        self.touched_marks.clear()
+        self.orders.touched.clear()
+        self.control.take_rows()
 
     # --- out ----------------------------------------------------------------------------------------------------------
 
@@ -280,6 +306,7 @@ class Book:
         known = self.marks.get(event.instrument)
         if known is None or known.venue_time <= event.venue_time:
             self.marks[event.instrument] = Mark(event.price, event.venue_time, event.source)
+            self.touched_marks[event.instrument] = self.seq
 
     def _quarantined(self, event: e.Quarantined) -> None:
         del event
@@ -288,6 +315,12 @@ class Book:
     def _source(self, event: e.SourceRead) -> None:
         """Provenance moves nothing; what it says of the account is kept."""
         self.learnt.update(event.learnt)
+
+    def _compared(self, event: e.Compared) -> None:
+        self.breaks.record(event, self.seq)
+
+    def _stated(self, event: Statement) -> None:
+        self.control.fold(event, self.seq)
 
     # --- cash ---------------------------------------------------------------------------------------------------------
 
@@ -356,7 +389,7 @@ class Book:
     def _fold_everything_again(self) -> None:
         """A balance's opening cut came after facts that it contains: start over, with the cuts known beforehand."""
         events = list(self._history())
-        self.orders, self.quarantined, self._cut_late = Orders(), 0, False
+        self.orders, self.control, self.quarantined, self._cut_late = Orders(), Control(), 0, False
         for state in (
             self.tracks,
             self._by_side,
@@ -398,6 +431,8 @@ class Book:
         e.MarkSampled: _mark,
         e.Quarantined: _quarantined,
         e.SourceRead: _source,
+        e.Compared: _compared,
+        **dict.fromkeys(STATEMENTS, _stated),
     }
 
 

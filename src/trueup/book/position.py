@@ -278,7 +278,7 @@ class PositionState(Holding):
             self.charge(currency, -fee, self.settle)
         if held:
             self.cycles += 1
-            self.closed.append(self._cycle(time))
+            self.closed.append(self._cycle(time, liquidated=fill is not None and bool(fill.liquidation)))
         self.opened_at = time if after else None
         self.opened_realized, self.opened_unknown = self.realized, self.unknown
         self.opened_fees = self.fees(self.settle)
@@ -287,7 +287,7 @@ class PositionState(Holding):
             self.charge(currency, fee, self.settle)
         self.peak = after
 
-    def _cycle(self, time: int) -> Cycle:
+    def _cycle(self, time: int, *, liquidated: bool) -> Cycle:
         return Cycle(
             number=self.cycles,
             side="long" if self.peak > ZERO else "short",
@@ -297,6 +297,7 @@ class PositionState(Holding):
             realized_pnl=self.realized - self.opened_realized if self.unknown == self.opened_unknown else None,
             fees=_since(self.fees(self.settle), self.opened_fees),
             funding=_since(self.funding, self.opened_funding),
+            liquidated=liquidated,
         )
 
     # --- copies -------------------------------------------------------------------------------------------------------

@@ -5,9 +5,11 @@ the newest facts, round trips already told to the views) is left out; a fact tha
 snapshot is folded with the position's history from the journal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
+from operator import attrgetter
+from types import NoneType
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -18,17 +20,18 @@ from trueup.book.position import PositionState
 from trueup.book.track import Track
 from trueup.book.wallet import Wallet
 from trueup.model.errors import BadInput
-from trueup.model.events import OrderReported, TradeDeclared
+from trueup.model.events import Compared, OrderReported, TradeDeclared
 from trueup.model.facts import OrderKey
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.instruments import Instrument
-from trueup.model.numbers import EXACT, exact
+from trueup.model.numbers import EXACT, ZERO, exact
+from trueup.model.statements import PortfolioStateSaved, PositionDetailsSaved, PyramidingStateSaved, SignalLogged
 
-FORMAT = 2
+FORMAT = 3
 """Raised with every change of the records below; an older snapshot is then not used and the log is folded instead."""
 
 
-class _HoldingRecord(msgspec.Struct, array_like=True):
+class _HoldingRecord(msgspec.Struct, array_like=True, gc=False):
     quantity: Decimal
     cost: Decimal
     realized: Decimal
@@ -40,7 +43,7 @@ class _HoldingRecord(msgspec.Struct, array_like=True):
     other_fees: dict[str, Decimal]
 
 
-class _StateRecord(_HoldingRecord):
+class _StateRecord(_HoldingRecord, gc=False):
     cash_cut: int
     settled: Decimal
     settled_unknown: int
@@ -64,7 +67,7 @@ class _StateRecord(_HoldingRecord):
     posted_since: int | None
 
 
-class _TrackRecord(msgspec.Struct, array_like=True):
+class _TrackRecord(msgspec.Struct, array_like=True, gc=False):
     instrument: str
     position_side: str
     version: int
@@ -73,7 +76,7 @@ class _TrackRecord(msgspec.Struct, array_like=True):
     parts: dict[str, _HoldingRecord] | None
 
 
-class _WalletRecord(msgspec.Struct, array_like=True):
+class _WalletRecord(msgspec.Struct, array_like=True, gc=False):
     cut: int
     since: int
     opening: Decimal
@@ -86,7 +89,7 @@ class _WalletRecord(msgspec.Struct, array_like=True):
     unknown: int
 
 
-class _BookRecord(msgspec.Struct, array_like=True):
+class _BookRecord(msgspec.Struct, array_like=True, gc=False):
     format: int
     account: AccountId
     instruments: list[Instrument]
@@ -99,13 +102,24 @@ class _BookRecord(msgspec.Struct, array_like=True):
     quarantined: int
     orders: dict[str, OrderReported]
     learnt: dict[str, str]
+    compared: Compared | None
+    portfolio: PortfolioStateSaved | None
+    pyramids: dict[str, PyramidingStateSaved]
+    details: dict[str, PositionDetailsSaved]
+    waiting: dict[str, SignalLogged]
 
 
-class _Snapshot(msgspec.Struct, array_like=True):
-    """What is proved, and beside it what may differ between equal books."""
+class _Snapshot(msgspec.Struct, array_like=True, gc=False):
+    """What is proved, and beside it what may differ between equal books.
+
+    Attributes:
+        newest: See :func:`newest_time`.
+    """
 
     book: bytes
     seq: Seq
+    newest: int
+    compared_seq: Seq
     latest: int
     weak_until: int
     seqs: list[Seq]
@@ -120,13 +134,43 @@ _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 def snapshot(book: Book) -> bytes:
     """The book as bytes."""
-    seqs = [track.seq for track in _sorted_tracks(book)]
-    return _encoder.encode(_Snapshot(_core(book), book.seq, book.latest, book.weak_until, seqs, book.orders.ended))
+    return snapshot_and_hash(book)[0]
+
+
+def snapshot_and_hash(book: Book) -> tuple[bytes, bytes]:
+    """The book as bytes, and its :func:`state_hash`: half the work of asking for one after the other."""
+    core = _core(book)
+    outcome = book.breaks.outcome
+    kept = _Snapshot(
+        core,
+        book.seq,
+        max(book.newest_fact(), 0 if outcome is None else outcome.cut or 0),
+        book.breaks.seq,
+        book.latest,
+        book.weak_until,
+        [track.seq for track in _sorted_tracks(book)],
+        book.orders.ended,
+    )
+    return _encoder.encode(kept), _hash(core)
 
 
 def state_hash(book: Book) -> bytes:
     """blake2b-256 of everything the book says about the account, seqs left out: equal states, equal hashes."""
-    return blake2b(_core(book), digest_size=32).digest()
+    return _hash(_core(book))
+
+
+def proves(data: bytes, proved: bytes) -> bool:
+    """Whether a snapshot is of the book whose :func:`state_hash` is ``proved``. Raises :class:`BadInput`."""
+    return _hash(_outer(data).book) == proved
+
+
+def newest_time(data: bytes) -> int:
+    """Venue time of the newest thing that a snapshot's book knows of: a fact, a mark or the cut of a comparison.
+
+    Raises:
+        BadInput: Not a snapshot.
+    """
+    return _outer(data).newest
 
 
 def restore(data: bytes, history: History | None = None) -> Book:
@@ -135,8 +179,8 @@ def restore(data: bytes, history: History | None = None) -> Book:
     Raises:
         BadInput: Not a snapshot, or one of another format.
     """
+    outer = _outer(data)
     try:
-        outer = msgspec.msgpack.decode(data, type=_Snapshot)
         record = msgspec.msgpack.decode(outer.book, type=_BookRecord)
     except msgspec.DecodeError as error:
         raise _unusable(str(error)) from error
@@ -154,6 +198,12 @@ def restore(data: bytes, history: History | None = None) -> Book:
     book.claimed = record.claimed
     book.quarantined = record.quarantined
     book.learnt = record.learnt
+    if record.compared is not None:
+        book.breaks.record(record.compared, outer.compared_seq)
+    book.control.portfolio = record.portfolio
+    book.control.pyramids = record.pyramids
+    book.control.details = record.details
+    book.control.waiting = record.waiting
     book.orders.open = record.orders
     book.orders.ended = outer.ended
     book.wallets = {name: _load(Wallet(), wallet) for name, wallet in record.wallets.items()}
@@ -180,8 +230,24 @@ def _core(book: Book) -> bytes:
             quarantined=book.quarantined,
             orders=book.orders.open,
             learnt=book.learnt,
+            compared=book.breaks.outcome,
+            portfolio=book.control.portfolio,
+            pyramids=book.control.pyramids,
+            details=book.control.details,
+            waiting=book.control.waiting,
         )
     )
+
+
+def _outer(data: bytes) -> _Snapshot:
+    try:
+        return msgspec.msgpack.decode(data, type=_Snapshot)
+    except msgspec.DecodeError as error:
+        raise _unusable(str(error)) from error
+
+
+def _hash(core: bytes) -> bytes:
+    return blake2b(core, digest_size=32).digest()
 
 
 def _sorted_tracks(book: Book) -> list[Track]:
@@ -213,22 +279,39 @@ def _restore_track(book: Book, record: _TrackRecord, seq: Seq) -> None:
 
 
 def _dump(record: type[Record], state: object) -> Record:
-    return record(*(_plain(getattr(state, name)) for name in record.__struct_fields__))
+    return record(
+        *[
+            value if type(value) in _ONE_NOTATION else _plain(value) if value else _NOTHING[type(value)]
+            for value in _VALUES[record](state)
+        ]
+    )
 
 
 def _load(state: State, record: msgspec.Struct) -> State:
-    for name in record.__struct_fields__:
-        setattr(state, name, getattr(record, name))
+    for name, value in zip(record.__struct_fields__, _VALUES[type(record)](record), strict=True):
+        setattr(state, name, value)
     return state
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a field of a record
     """Decimals in one notation per value, in mappings too."""
-    if isinstance(value, Decimal):
-        return EXACT.plus(EXACT.plus(value).normalize(EXACT))
-    if isinstance(value, Mapping):
+    if type(value) is Decimal:
+        return EXACT.normalize(value) if value else ZERO
+    if type(value) is dict:
         return {name: _plain(part) for name, part in value.items()}
     return value
+
+
+_ONE_NOTATION = frozenset({int, str, bool, NoneType})
+"""Kinds of values of which equal ones are written alike."""
+
+_NOTHING: Mapping[type, Any] = {Decimal: ZERO, dict: {}}
+"""Zero and the empty mapping, which most fields are."""
+
+_VALUES: Mapping[type, Callable[[object], tuple[Any, ...]]] = {
+    record: attrgetter(*record.__struct_fields__) for record in (_HoldingRecord, _StateRecord, _WalletRecord)
+}
+"""All fields of a record at once; there may be ten thousand of them."""
 
 
 def _no_history() -> NoReturn:

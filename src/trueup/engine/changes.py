@@ -6,7 +6,7 @@ from trueup.book.book import Book
 from trueup.book.track import Track
 from trueup.engine.keys import identity
 from trueup.journal.codec import decode
-from trueup.model.events import InstrumentDefined
+from trueup.model.events import Compared, InstrumentDefined, MarkSampled
 from trueup.model.identifiers import PositionKey, Seq
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import exact
@@ -19,6 +19,7 @@ def change(book: Book, frames: Sequence[Frame], keys: Sequence[tuple[str, Seq]])
         # In the order of their keys, so that equal books are written equally, whatever path led to them.
         touched, book.touched = sorted(book.touched, key=_key), set()
         orders, book.orders.touched = sorted(book.orders.touched), set()
+        marks, book.touched_marks = sorted(book.touched_marks.items()), {}
         cycles = {track.key: track.take_cycles() for track in touched}
         return Change(
             ledger=book.account,
@@ -31,7 +32,20 @@ def change(book: Book, frames: Sequence[Frame], keys: Sequence[tuple[str, Seq]])
             dropped_orders=[order for order in orders if order not in book.orders.open],
             cycles=cycles,
             instruments=_terms(book) if any(_DEFINITION in frame.body for frame in frames) else (),
+            marks=[(seq, _mark(book, instrument)) for instrument, seq in marks],
+            control=book.control.take_rows(),
+            compared=_compared(book, frames[0].first),
         )
+
+
+def _mark(book: Book, instrument: str) -> MarkSampled:
+    mark = book.marks[instrument]
+    return MarkSampled(book.account, instrument, mark.price, mark.venue_time, mark.source)
+
+
+def _compared(book: Book, first: Seq) -> tuple[Seq, Compared] | None:
+    outcome = book.breaks.outcome
+    return (book.breaks.seq, outcome) if outcome is not None and book.breaks.seq >= first else None
 
 
 def fold(book: Book, frame: Frame) -> list[tuple[str, Seq]]:

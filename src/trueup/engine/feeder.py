@@ -100,7 +100,7 @@ class Feeder:
     def frame(self, ledger: AccountId, frame: Frame, keys: Sequence[tuple[str, Seq]]) -> None:
         """A frame is durable."""
         if self.failed is not None:
-            self._ledgers[ledger].book.orders.touched.clear()  # nobody will take them
+            self._ledgers[ledger].book.forget_changes()  # nobody will take them
             return
         self._frames[ledger].append(frame)
         self._keys[ledger].extend(keys)

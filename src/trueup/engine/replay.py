@@ -90,7 +90,7 @@ def book_at(ledger: Ledger, moment: Moment) -> Book:
     for batch in _batches(entries_at(ledger, moment)):
         folded = batch[-1].seq
         book.evolve([entry.event for entry in batch], batch[0].seq)
-        book.touched.clear()  # no views follow this book
+        book.forget_changes()
     return book
 
 

@@ -217,7 +217,7 @@ def _compare_derived(storage: ProvableStorage, proof: LedgerProof, views: Views 
         for frame in journal.read():
             past.until = frame.last
             fold(book, frame)
-            book.touched.clear()
+            book.forget_changes()
             if beside is not None:
                 beside.compare(book, frame)
             if kept is not None and frame.first <= kept.mark.seq <= frame.last:

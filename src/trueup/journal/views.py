@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 import apsw
 import msgspec
 
-from trueup.journal import sqlite, views_check, views_rows, views_schema
+from trueup.journal import control_rows, sqlite, views_check, views_rows, views_schema
 from trueup.journal.disk import Disk
 from trueup.journal.sqlite import REBUILD
 from trueup.model.errors import ViewsFailed
@@ -327,6 +327,11 @@ def _put_rows(db: apsw.Connection, id_: int, change: Change) -> None:
         views_rows.PUT_CYCLE,
         (views_rows.cycle_row(id_, key, c, seq) for key, (_, cycles) in change.cycles.items() for c in cycles),
     )
+    put(views_rows.PUT_MARK, (views_rows.mark_row(id_, at, mark) for at, mark in change.marks))
+    for table, rows in control_rows.rows(id_, change.control, views_rows.cell):
+        put(views_rows.PUT_STATEMENT[table], rows)
+    if change.compared is not None:
+        db.execute(views_rows.PUT_COMPARISON, views_rows.comparison_row(id_, *change.compared))
     put(views_rows.PUT_BALANCE, (views_rows.balance_row(id_, balance) for balance in change.balances))
     put(views_rows.DROP_ORDER, ((id_, order) for order in change.dropped_orders))
     put(views_rows.PUT_ORDER, (views_rows.order_row(id_, order, seq) for order in change.orders))

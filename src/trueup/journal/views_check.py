@@ -11,6 +11,11 @@ from trueup.model.errors import ViewsFailed
 FINDINGS_MAX = 100
 """A damaged page can break thousands of rules; the first hundred say enough."""
 
+_DERIVED = (
+    *("fact_keys", "instruments", "book_positions", "book_cycles", "book_marks", "balances", "orders"),
+    *("book_portfolio", "book_pyramids", "book_details", "book_signals", "book_comparisons"),
+)
+
 _RULES = {
     "a frame does not continue the one before it": """
         SELECT name || ' at ' || first FROM (
@@ -25,7 +30,7 @@ _RULES = {
             SELECT 1 FROM frames WHERE ledger = id AND hash = head AND first + count - 1 = applied)""",
     "rows of what is not applied yet": " UNION ALL ".join(
         f"SELECT name || ' in {table}' FROM {table} JOIN ledgers ON id = ledger WHERE seq > applied"  # noqa: S608 - names from this file
-        for table in ("fact_keys", "instruments", "book_positions", "book_cycles", "balances", "orders")
+        for table in _DERIVED
     ),
 }
 

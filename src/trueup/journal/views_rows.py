@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 
+from trueup.journal import control_rows
+from trueup.model.events import Compared, MarkSampled
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import canonical
-from trueup.model.positions import Balance, Cycle, OpenOrder, Position, SubPosition
+from trueup.model.positions import Balance, Cycle, OpenOrder, Position, SubPosition, entry_price
 from trueup.ports import Frame, Hash
 
 Row = tuple[Any, ...]
@@ -44,10 +46,19 @@ GET_POSITIONS = """
     FROM book_positions WHERE ledger = ? ORDER BY instrument, position_side"""
 
 DROP_CYCLES = "DELETE FROM book_cycles WHERE ledger = ? AND instrument = ? AND position_side = ? AND number >= ?"
-PUT_CYCLE = "INSERT INTO book_cycles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_CYCLE = "INSERT INTO book_cycles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 GET_CYCLES = """
-    SELECT position_side, number, side, quantity, opened_at, closed_at, realized_pnl, fees, funding
+    SELECT position_side, number, side, quantity, opened_at, closed_at, realized_pnl, liquidated, fees, funding
     FROM book_cycles WHERE ledger = ? AND instrument = ? ORDER BY closed_at, opened_at, position_side, number"""
+
+PUT_MARK = "REPLACE INTO book_marks VALUES (?, ?, ?, ?, ?, ?)"
+
+PUT_COMPARISON = "REPLACE INTO book_comparisons VALUES (?, ?, ?, ?)"
+
+PUT_STATEMENT = {
+    table: f"REPLACE INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"  # noqa: S608 - names of ours
+    for table in control_rows.TABLES
+}
 
 PUT_BALANCE = "REPLACE INTO balances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 GET_BALANCES = """
@@ -140,7 +151,7 @@ def position_row(ledger: int, p: Position) -> Row:
         p.liquidations,
         _amounts(p.fees),
         _amounts(p.funding),
-        _parts(p.by_strategy),
+        _parts(p),
     )
 
 
@@ -188,6 +199,7 @@ def cycle_row(ledger: int, key: tuple[str, str], c: Cycle, seq: Seq) -> Row:
         c.opened_at,
         c.closed_at,
         _text(c.realized_pnl),
+        int(c.liquidated),
         _amounts(c.fees),
         _amounts(c.funding),
     )
@@ -195,7 +207,7 @@ def cycle_row(ledger: int, key: tuple[str, str], c: Cycle, seq: Seq) -> Row:
 
 def cycle_from(row: Row) -> tuple[str, Cycle]:
     """From :data:`GET_CYCLES`: the position side and the cycle."""
-    position_side, number, side, quantity, opened_at, closed_at, realized, fees, funding = row
+    position_side, number, side, quantity, opened_at, closed_at, realized, liquidated, fees, funding = row
     return position_side, Cycle(
         number=number,
         side=side,
@@ -205,7 +217,25 @@ def cycle_from(row: Row) -> tuple[str, Cycle]:
         realized_pnl=_number(realized),
         fees=_AMOUNTS.decode(fees),
         funding=_AMOUNTS.decode(funding),
+        liquidated=bool(liquidated),
     )
+
+
+def mark_row(ledger: int, seq: Seq, m: MarkSampled) -> Row:
+    """For :data:`PUT_MARK`."""
+    return (ledger, m.instrument, seq, canonical(m.price), m.venue_time, m.source)
+
+
+def comparison_row(ledger: int, seq: Seq, c: Compared) -> Row:
+    """For :data:`PUT_COMPARISON`."""
+    return (ledger, seq, c.status, c.cut)
+
+
+def cell(value: Any) -> Any:  # noqa: ANN401 - a field of any statement
+    """The value of a column of :data:`PUT_STATEMENT`."""
+    if isinstance(value, Decimal):
+        return canonical(value)
+    return int(value) if isinstance(value, bool) else value
 
 
 def balance_row(ledger: int, b: Balance) -> Row:
@@ -306,17 +336,19 @@ def _amounts(amounts: Mapping[str, Decimal]) -> str:
     return _ENCODE({name: canonical(amount) for name, amount in amounts.items()}).decode()
 
 
-def _parts(parts: Mapping[str, SubPosition]) -> str:
+def _parts(p: Position) -> str:
+    """The strategies' parts; their entry prices are computed when written, so that people need not."""
     return _ENCODE(
         {
             name: {
                 "quantity": canonical(part.quantity),
                 "cost": _text(part.cost),
+                "entry_price": _text(entry_price(p.instrument, part.quantity, part.cost)),
                 "realized_pnl": canonical(part.realized_pnl),
                 "realized_unknown": part.realized_unknown,
                 "strategy_cost": _text(part.strategy_cost),
                 "fees": {currency: canonical(fee) for currency, fee in part.fees.items()},
             }
-            for name, part in parts.items()
+            for name, part in p.by_strategy.items()
         }
     ).decode()

@@ -13,6 +13,7 @@
     |   +-- JournalDamaged          rot before the offset known synced, and no other copy heals it
     |   +-- StaleEpoch              somebody newer leads this ledger
     |   +-- ConcurrentUpdate        another writer booked first: decide again on what it left
+    |   |   +-- StaleVersion        what is to be changed was changed since it was loaded: load it again
     |   +-- ViewsFailed             the views database is unusable: rebuild it from the journal
     +-- Busy                        a bounded queue is full: slow down, nothing was written
     +-- VenueError                  the venue's
@@ -132,6 +133,26 @@ class ConcurrentUpdate(StorageError):
 
 class ViewsFailed(StorageError):
     """The views database cannot be used; the journal is not affected."""
+
+class StaleVersion(ConcurrentUpdate):
+    """What is to be changed was changed since it was loaded. Nothing was written.
+
+    Attributes:
+        loaded: The version that the change was made on; 0 for something new.
+        found: The version there is.
+    """
+
+    code = "stale_version"
+
+    def __init__(self, what: str, loaded: int, found: int) -> None:
+        told = f"is taken for new, but is at version {found}" if not loaded else f"was loaded at version {loaded}"
+        super().__init__(
+            f"{what} {told}{f' and is at version {found} now' if loaded else ' already'}.",
+            remedy="Load it again, then repeat the change.",
+        )
+        self.loaded = loaded
+        self.found = found
+
 
     code = "views_failed"
 

@@ -8,16 +8,18 @@ nanoseconds UTC. ``account`` is the ledger the event belongs to.
 from decimal import Decimal
 from typing import Literal
 
-import msgspec
-
+from trueup.model.body import Body
+from trueup.model.differences import Break
 from trueup.model.identifiers import EXTERNAL, AccountId
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import ZERO
-
-
-class Body(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A journal event, written as an array: its tag, then its fields. Fields this version lacks are not dropped."""
-
+from trueup.model.statements import (
+    PortfolioStateSaved,
+    PositionDetailsSaved,
+    PyramidingStateSaved,
+    SignalLogged,
+    SignalProcessed,
+)
 
 # --- facts ------------------------------------------------------------------------------------------------------------
 
@@ -342,6 +344,31 @@ class SourceRead(Body, frozen=True, tag="source/1"):
     learnt: tuple[tuple[str, str], ...] = ()
 
 
+class Compared(Body, frozen=True, tag="compared/1"):
+    """The book was compared with a snapshot of the venue, and this is the outcome, until another one is recorded.
+
+    Attributes:
+        status: Of the comparison as a whole, by name.
+        source: The answers that the snapshot was made from.
+        cut: Venue time of the snapshot; None when it does not say.
+        compared: Keys that were held against the venue's answer.
+        counts: How many keys there were by status.
+        breaks: The differences; of very many the most severe.
+        unlisted: How many differences were left out.
+        not_compared: What one side did not say.
+    """
+
+    account: AccountId
+    status: str
+    source: tuple[str, ...]
+    cut: int | None
+    compared: int
+    counts: tuple[tuple[str, int], ...]
+    breaks: tuple[Break, ...] = ()
+    unlisted: int = 0
+    not_compared: tuple[str, ...] = ()
+
+
 PositionFact = (
     FillBooked
     | FeeCharged
@@ -355,6 +382,16 @@ PositionFact = (
     | TradeDeclared
     | AdjustmentBooked
 )
-Fact = PositionFact | InstrumentDefined | TransferBooked | OpeningBalance | OrderReported
-Decision = DeclarationMatched | Quarantined | MarkSampled | SourceRead
+Fact = PositionFact | InstrumentDefined | TransferBooked | OpeningBalance | OrderReported | SignalLogged
+Decision = (
+    DeclarationMatched
+    | Quarantined
+    | MarkSampled
+    | SourceRead
+    | Compared
+    | PortfolioStateSaved
+    | PyramidingStateSaved
+    | PositionDetailsSaved
+    | SignalProcessed
+)
 Event = Fact | Decision

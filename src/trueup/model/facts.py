@@ -7,6 +7,7 @@ from hashlib import blake2b
 from trueup.model import events as e
 from trueup.model.identifiers import PositionKey
 from trueup.model.numbers import canonical
+from trueup.model.statements import SignalLogged
 
 OrderKey = tuple[int, int, str]
 """(venue_time, venue sequence, fact key): the order in which facts fold, whatever order they arrived in."""
@@ -112,6 +113,7 @@ _IDENTITY: dict[type, Callable[..., str]] = {
     e.TradeDeclared: lambda f: f"declared|{f.declaration_id}",
     e.AdjustmentBooked: lambda f: f"adjustment|{f.adjustment_id}",
     e.OrderReported: lambda f: f"order|{f.report_id}",
+    SignalLogged: lambda f: f"signal|{f.fingerprint}",
 }
 
 _TERMS: dict[type, Callable[..., tuple[object, ...]]] = {
@@ -136,4 +138,5 @@ _TERMS: dict[type, Callable[..., tuple[object, ...]]] = {
     e.TradeDeclared: lambda f: (f.instrument, f.position_side, f.side, f.quantity, f.price, f.venue_time),
     e.AdjustmentBooked: lambda f: (f.instrument, f.position_side, f.quantity, f.price, f.currency, f.cash),
     e.OrderReported: lambda f: (f.instrument, f.side, f.quantity, f.filled, f.status, f.venue_order_id),
+    SignalLogged: lambda f: (f.strategy, f.instrument, f.kind, f.direction, f.strength, f.venue_time, f.payload),
 }

@@ -40,6 +40,8 @@ def account_id(venue: str, name: str) -> AccountId:
 
 
 def parse_account(text: str) -> AccountId:
-    """The account from its text ``venue:name``; raises :class:`BadInput` as :func:`account_id` does."""
+    """The account from its text ``venue:name``, or ``control``; raises :class:`BadInput` as :func:`account_id` does."""
+    if text == CONTROL:
+        return CONTROL
     venue, _, name = text.partition(":")
     return account_id(venue, name)

@@ -153,6 +153,7 @@ class Cycle(msgspec.Struct, frozen=True):
         number: 1, 2, … within the position.
         quantity: The largest absolute size it had.
         realized_pnl: Gross; None when a part of the basis was unknown.
+        liquidated: Whether the trade that ended it was forced.
     """
 
     number: int
@@ -163,6 +164,7 @@ class Cycle(msgspec.Struct, frozen=True):
     realized_pnl: Decimal | None
     fees: Mapping[str, Decimal]
     funding: Mapping[str, Decimal]
+    liquidated: bool = False
 
 
 class Lot(msgspec.Struct, frozen=True):

@@ -100,9 +100,21 @@ CREATE TABLE book_cycles (
     opened_at INTEGER NOT NULL,
     closed_at INTEGER NOT NULL,
     realized_pnl TEXT,
+    liquidated INTEGER NOT NULL CHECK (liquidated IN (0, 1)),
     fees TEXT NOT NULL,
     funding TEXT NOT NULL,
     PRIMARY KEY (ledger, instrument, position_side, number)
+) STRICT, WITHOUT ROWID;
+
+-- The newest sampled mark of each instrument.
+CREATE TABLE book_marks (
+    ledger INTEGER NOT NULL REFERENCES ledgers (id) ON DELETE CASCADE,
+    instrument TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    price TEXT NOT NULL,
+    venue_time INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (ledger, instrument)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE balances (
