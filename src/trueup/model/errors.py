@@ -15,6 +15,9 @@
     |   +-- ConcurrentUpdate        another writer booked first: decide again on what it left
     |   |   +-- StaleVersion        what is to be changed was changed since it was loaded: load it again
     |   +-- ViewsFailed             the views database is unusable: rebuild it from the journal
+    |   +-- BackupFailed            the backup destination refused or cannot be reached; booking goes on
+    |   +-- BackupDamaged           a backup is not what was written
+    |   +-- EventsWouldBeLost       a restore would end before what is known to have been acknowledged
     +-- Busy                        a bounded queue is full: slow down, nothing was written
     +-- VenueError                  the venue's
         +-- Rejected                surely refused
@@ -131,9 +134,6 @@ class ConcurrentUpdate(StorageError):
     code = "concurrent_update"
 
 
-class ViewsFailed(StorageError):
-    """The views database cannot be used; the journal is not affected."""
-
 class StaleVersion(ConcurrentUpdate):
     """What is to be changed was changed since it was loaded. Nothing was written.
 
@@ -154,7 +154,28 @@ class StaleVersion(ConcurrentUpdate):
         self.found = found
 
 
+class ViewsFailed(StorageError):
+    """The views database cannot be used; the journal is not affected."""
+
     code = "views_failed"
+
+
+class BackupFailed(StorageError):
+    """The backup destination refused or cannot be reached; the journal is not affected."""
+
+    code = "backup_failed"
+
+
+class BackupDamaged(StorageError):
+    """A backup, or a part of one, is not what was written."""
+
+    code = "backup_damaged"
+
+
+class EventsWouldBeLost(StorageError):
+    """A restore would end before events that are known to have been acknowledged. Nothing was written."""
+
+    code = "events_would_be_lost"
 
 
 class Busy(TrueupError):

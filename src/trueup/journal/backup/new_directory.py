@@ -1,0 +1,98 @@
+"""A data directory in the making. What lives only here: that nobody sees it before it is whole.
+
+It is made beside its place under another name and takes its place in one step. A crash leaves nothing there, and what
+it leaves beside it is cleared away by the next attempt. Frames are written as if a log that lost all of them were
+healed: byte for byte, each proved, in segments as the log had them.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Self
+
+from trueup.journal.directory import DataDirectory
+from trueup.journal.disk import Disk
+from trueup.journal.embedded import EmbeddedStorage
+from trueup.journal.recovery import Copies
+from trueup.journal.segments import SegmentJournal
+from trueup.model.errors import BadInput, StorageError
+from trueup.model.identifiers import AccountId
+from trueup.ports import Head
+
+BESIDE = ".restoring"
+"""Ends the name under which it is made."""
+
+
+class NewDirectory:
+    """Made by :meth:`begin`, ended by :meth:`publish` or :meth:`discard`.
+
+    Attributes:
+        storage: The directory as a storage, owned by this process.
+    """
+
+    def __init__(self, path: Path, storage: EmbeddedStorage, disk: Disk) -> None:
+        self.path = path
+        self.storage = storage
+        self._disk = disk
+
+    @classmethod
+    def begin(cls, path: Path, disk: Disk | None = None) -> Self:
+        """Begin a directory that will stand at ``path``.
+
+        Raises:
+            BadInput: Something is there already.
+            DirectoryLocked: Another process is making it.
+            StorageError: The disk refused.
+        """
+        disk, path = disk or Disk(), path.expanduser().absolute()
+        _refuse_taken(path)
+        beside = path.with_name(path.name + BESIDE)
+        if beside.exists():
+            left = DataDirectory.open(beside, disk=disk)  # which refuses what is in use, or is not one of ours
+            shutil.rmtree(beside)
+            left.close()
+        return cls(path, EmbeddedStorage.open(beside, disk=disk), disk)
+
+    def write_log(self, account: AccountId, frames: Copies, head: Head) -> None:
+        """Write a ledger's log up to a head.
+
+        Raises:
+            JournalDamaged: The frames do not lead there.
+            StorageError: Reading or writing them failed.
+        """
+        directory = self.storage.directory
+        SegmentJournal.open(
+            directory.ledger_path(account),
+            account,
+            copies=frames,
+            at_least=head,
+            head_file=directory.head_path(account),
+            disk=self._disk,
+            background=False,
+        )[0].close()
+
+    def publish(self) -> None:
+        """Put the directory in its place. Raises :class:`StorageError`; then it is still beside it."""
+        self.storage.close()
+        try:
+            self._disk.rename(self.storage.directory.path, self.path)
+            self._disk.sync_directory(self.path.parent)
+        except OSError as error:
+            raise StorageError(
+                f"{self.storage.directory.path} could not be renamed to {self.path}: {error}.",
+                remedy="Mend the disk (space, permissions, hardware) and restore again.",
+            ) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self.storage.close()
+        shutil.rmtree(self.storage.directory.path, ignore_errors=True)
+
+
+def _refuse_taken(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BadInput(
+            "to",
+            str(path),
+            "there is something already, and a restore never writes over anything",
+            remedy="Name a new or an empty directory; move the old one away if the new one shall take its place.",
+        )
