@@ -125,9 +125,16 @@ SELECT held.instrument AS asset,
        held.entry_price,
        mark.price AS current_price,
        held.quantity AS size,
-       coalesce(held.leverage, stated.leverage) AS leverage,
+       coalesce(held.leverage,
+                (SELECT stated.leverage FROM book_details AS stated
+                 WHERE stated.ledger = held.ledger AND stated.instrument = held.instrument
+                   AND stated.position_side = held.position_side AND stated.leverage IS NOT NULL
+                 ORDER BY stated.seq DESC LIMIT 1)) AS leverage,
        substr(ledgers.name, 1, instr(ledgers.name, ':') - 1) AS venue,
-       stated.liquidation_price,
+       (SELECT stated.liquidation_price FROM book_details AS stated
+        WHERE stated.ledger = held.ledger AND stated.instrument = held.instrument
+          AND stated.position_side = held.position_side AND stated.liquidation_price IS NOT NULL
+        ORDER BY stated.seq DESC LIMIT 1) AS liquidation_price,
        strftime('%Y-%m-%dT%H:%M:%S', begun / 1000000000, 'unixepoch') || printf('.%09dZ', begun % 1000000000) AS opened_at,
        strftime('%Y-%m-%dT%H:%M:%S', ended / 1000000000, 'unixepoch') || printf('.%09dZ', ended % 1000000000) AS closed_at,
        strftime('%Y-%m-%dT%H:%M:%S', held.updated_at / 1000000000, 'unixepoch')
@@ -141,23 +148,17 @@ SELECT held.instrument AS asset,
        held.seq
 FROM (SELECT book_positions.*,
              coalesce(book_positions.opened_at, last.opened_at) AS begun,
-             CASE quantity WHEN '0' THEN last.closed_at END AS ended,
-             CASE WHEN quantity <> '0' THEN 'OPEN' WHEN last.liquidated THEN 'LIQUIDATED' ELSE 'CLOSED' END AS status
+             CASE book_positions.quantity WHEN '0' THEN last.closed_at END AS ended,
+             CASE WHEN book_positions.quantity <> '0' THEN 'OPEN' WHEN last.liquidated THEN 'LIQUIDATED' ELSE 'CLOSED' END AS status
       FROM book_positions
       LEFT JOIN book_cycles AS last
              ON last.ledger = book_positions.ledger AND last.instrument = book_positions.instrument
-            AND last.position_side = book_positions.position_side AND last.number = cycles
-      WHERE quantity <> '0' OR cycles > 0) AS held
+            AND last.position_side = book_positions.position_side AND last.number = book_positions.cycles
+      WHERE book_positions.quantity <> '0' OR book_positions.cycles > 0) AS held
 JOIN ledgers ON ledgers.id = held.ledger
 LEFT JOIN book_marks AS mark ON mark.ledger = held.ledger AND mark.instrument = held.instrument
 LEFT JOIN book_comparisons AS compared ON compared.ledger = held.ledger
-LEFT JOIN book_details AS stated
-       ON stated.ledger = held.ledger
-      AND stated.position_id = (SELECT position_id FROM book_details AS newest
-                                WHERE newest.ledger = held.ledger AND newest.instrument = held.instrument
-                                  AND newest.position_side = held.position_side
-                                ORDER BY newest.seq DESC LIMIT 1)
-ORDER BY account, asset, position_side;
+ORDER BY ledgers.name, held.instrument, held.position_side;
 
 CREATE VIEW position_history AS
 WITH trips AS (
