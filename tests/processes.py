@@ -1,6 +1,9 @@
-"""Child processes that tests start: in which environment."""
+"""Child processes that tests start: how long they may take, and in which environment those run that will be killed."""
 
 import os
+
+PATIENCE_S = 200
+"""For a process to do its work and end, on a machine as busy as can be."""
 
 
 def unmeasured() -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import BROKEN, MAIN, STORY, Trueup, files, written
+from tests.processes import PATIENCE_S
 from trueup import __version__
 from trueup.cli import positions
 from trueup.cli.main import main
@@ -38,7 +39,7 @@ def shell(*words: str | Path, data: Path, **environment: str) -> subprocess.Comp
     """The program in a process of its own, as a person's shell would start it."""
     env = {**os.environ, "TRUEUP_DATA": str(data), **environment}
     return subprocess.run(
-        [*PROGRAM, *map(str, words)], capture_output=True, text=True, check=False, timeout=60, env=env
+        [*PROGRAM, *map(str, words)], capture_output=True, text=True, check=False, timeout=PATIENCE_S, env=env
     )
 
 
@@ -69,7 +70,7 @@ store.close()
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield process
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=PATIENCE_S)
 
 
 def test_help_documents_every_exit_code_and_verb(trueup: Trueup) -> None:
@@ -201,13 +202,13 @@ def test_a_second_process_is_told_who_holds_the_directory(holder: subprocess.Pop
 def test_a_reader_that_goes_away_is_no_difference_and_no_error(data: Path, verb: tuple[str, ...]) -> None:
     shell("import", *files(STORY), *MAIN, data=data)
     env = {**os.environ, "TRUEUP_DATA": str(data)}
-    words = [*PROGRAM, *verb]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        errors = process.stderr.read()
-    assert (process.returncode, errors) == (141, "")
+    reader, writer = os.pipe()
+    os.close(reader)  # gone before there is anything to read
+    with open(writer, "wb") as nobody:  # noqa: PTH123 - a descriptor has no path
+        ended = subprocess.run(
+            [*PROGRAM, *verb], stdout=nobody, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE_S, env=env
+        )
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 def test_on_a_terminal_long_work_shows_a_bar_and_tables_fit(story: Trueup, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.engine.crash_child import BATCH, batch
 from tests.engine.world import ACCOUNT, PERP, store_at
+from tests.processes import unmeasured
 from trueup.book.book import Book
 from trueup.book.snapshot import state_hash
 from trueup.model.events import FillBooked
@@ -22,7 +23,7 @@ def booked_until_killed(directory: Path, first: int, batches: int) -> list[int]:
     """Start the child, kill it once it has acknowledged some batches; the batches it acknowledged."""
     command = [sys.executable, "-m", "tests.engine.crash_child", str(directory), str(first)]
     acknowledged = []
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=unmeasured()) as child:
         assert child.stdout is not None
         for line in child.stdout:
             acknowledged.append(int(line))

@@ -20,6 +20,9 @@ from trueup.model.events import DeclarationMatched, FillBooked, InstrumentDefine
 from trueup.model.identifiers import Seq
 from trueup.model.instruments import Instrument
 
+PATIENCE_S = 120
+"""For an answer, on a machine as busy as can be."""
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
@@ -184,7 +187,7 @@ def test_decisions_in_one_batch_each_see_what_the_one_before_left(ledger: Ledger
 
     with ledger.turn:  # the disk is busy: these wait together
         futures = [ledger.submit(decide) for _ in range(50)]
-    receipts = [future.result(10) for future in futures]
+    receipts = [future.result(PATIENCE_S) for future in futures]
     assert sorted(seen) == list(range(1, 51))
     assert [receipt.first for receipt in receipts] == list(range(2, 52))
 
@@ -196,10 +199,10 @@ def test_a_refusal_writes_nothing_and_the_others_of_the_batch_stand(ledger: Ledg
     with ledger.turn:
         before, refused = ledger.submit(lambda _: [fill(1)]), ledger.submit(refuse)
         after = ledger.submit(lambda _: [fill(2)])
-    assert before.result(10).first == 2
+    assert before.result(PATIENCE_S).first == 2
     with pytest.raises(BadInput, match="too much"):
-        refused.result(10)
-    assert after.result(10).first == 3
+        refused.result(PATIENCE_S)
+    assert after.result(PATIENCE_S).first == 3
 
 
 @pytest.mark.parametrize(
@@ -244,7 +247,7 @@ def test_a_future_that_was_cancelled_hangs_nobody(ledger: Ledger) -> None:
     with ledger.turn:
         cancelled, waiting = ledger.submit(lambda _: [fill(1)]), ledger.submit(lambda _: [fill(2)])
         assert cancelled.cancel()
-    assert waiting.result(10).booked == 1
+    assert waiting.result(PATIENCE_S).booked == 1
     assert quantity(ledger) == 2  # what was offered stands
 
 
@@ -259,7 +262,7 @@ def test_whatever_a_disk_does_wrong_nobody_waits_for_ever_and_nobody_is_told_it_
         futures = [ledger.submit(lambda _: [fill(1)]), ledger.submit(lambda _: [fill(2)])]
     for future in futures:
         with pytest.raises(JournalFailed, match="no room"):
-            future.result(10)
+            future.result(PATIENCE_S)
     with pytest.raises(JournalFailed):
         ledger.read(lambda book: book.seq)
     monkeypatch.undo()
@@ -278,7 +281,7 @@ def test_what_was_not_written_never_reaches_the_views(
     store.synced(ACCOUNT)
     with ledger.turn:  # the views wait for the turn, and get it after the failure
         first = ledger.submit(lambda _: [fill(1)])
-    first.result(10)
+    first.result(PATIENCE_S)
     monkeypatch.setattr(ledger.journal, "append", full)
     with pytest.raises(JournalFailed):
         ledger.book_facts([fill(2)])
@@ -293,8 +296,8 @@ def test_an_error_in_a_decision_reaches_its_caller_and_nobody_else(ledger: Ledge
         broken = ledger.submit(lambda _: [1 / 0])  # type: ignore[list-item]
         sound = ledger.submit(lambda _: [fill(1)])
     with pytest.raises(ZeroDivisionError):
-        broken.result(10)
-    assert sound.result(10).booked == 1
+        broken.result(PATIENCE_S)
+    assert sound.result(PATIENCE_S).booked == 1
 
 
 def test_an_error_while_folding_closes_the_ledger_and_a_reopened_one_holds_what_was_acknowledged(
@@ -316,12 +319,15 @@ def test_an_error_while_folding_closes_the_ledger_and_a_reopened_one_holds_what_
 
 def test_many_asyncio_callers_share_syncs_and_each_gets_its_own_receipt(ledger: Ledger) -> None:
     async def book() -> list[int]:
-        return [r.first for r in await asyncio.gather(*(ledger.abook_facts([fill(n)]) for n in range(500)))]
+        with ledger.turn:  # the disk is busy: these wait together
+            waiting = [asyncio.create_task(ledger.abook_facts([fill(n)])) for n in range(500)]
+            await asyncio.sleep(0)
+        return [receipt.first for receipt in await asyncio.gather(*waiting)]
 
     head = ledger.head.seq
     assert sorted(asyncio.run(book())) == list(range(head + 1, head + 501))
     assert quantity(ledger) == 500
-    assert sum(1 for _ in ledger.journal.read()) < 400  # frames: far fewer syncs than callers
+    assert [frame.count for frame in ledger.journal.read()] == [1, 500]
 
 
 def test_an_asyncio_caller_that_gives_up_does_not_undo_what_it_offered(ledger: Ledger) -> None:

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from tests.journal.samples import LEDGER, append, opened
+from tests.processes import PATIENCE_S, unmeasured
 from trueup.journal.codec import decode
 from trueup.journal.segments import SegmentJournal
 from trueup.journal.verify import verify
@@ -40,14 +41,14 @@ APPEND_FOREVER = textwrap.dedent(f"""
 def kill_after(directory: Path, lines: int) -> list[str]:
     """Let a process append, and kill it once it has acknowledged so much; all that it acknowledged."""
     process = subprocess.Popen(
-        [sys.executable, "-c", APPEND_FOREVER, str(directory)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", APPEND_FOREVER, str(directory)], stdout=subprocess.PIPE, text=True, env=unmeasured()
     )
     assert process.stdout is not None
     acknowledged = [process.stdout.readline() for _ in range(lines)]
     process.kill()
     acknowledged += process.stdout.readlines()
     process.stdout.close()
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE_S)
     return [line for line in acknowledged if line.endswith("\n")]
 
 

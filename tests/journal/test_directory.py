@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import PATIENCE_S
 from trueup.journal import directory as directory_module
 from trueup.journal import format_file
 from trueup.journal.directory import DataDirectory
@@ -81,7 +82,7 @@ def test_the_second_process_is_told_who_has_it_and_gets_it_once_that_is_killed(t
         assert "Stop that process" in refusal.value.remedy
     finally:
         first.send_signal(signal.SIGKILL)
-        first.communicate(timeout=60)
+        first.communicate(timeout=PATIENCE_S)
     DataDirectory.open(tmp_path).close()
 
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.journal.samples import LEDGER, SMALL, append, body, files, head_of, opened, written
+from tests.processes import PATIENCE_S
 from trueup.journal.disk import Disk
 from trueup.journal.frame import BODY_BYTES_MAX, size_of
 from trueup.journal.frame import MAGIC as FRAME_MAGIC
@@ -280,7 +281,7 @@ def test_a_torn_write_of_a_frame_with_a_segment_of_its_own_is_cut(tmp_path: Path
     disk = FaultyDisk()
     acknowledged = append(journal := opened(tmp_path, disk=disk), [1])
     assert journal._spare._thread is not None
-    journal._spare._thread.join(timeout=60)  # the spare segment is ready, and too small for what comes
+    journal._spare._thread.join(timeout=PATIENCE_S)  # the spare segment is ready, and too small for what comes
     disk.fail("write", errno.EIO, calls_before=2, part=10)  # behind the zeros and the header
     with pytest.raises(JournalFailed):
         append(journal, [60])
@@ -362,7 +363,7 @@ def test_a_full_disk_for_real(tmp_path: Path) -> None:
             print(acknowledged, failure)
     """)
     run = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     acknowledged, _, message = run.stdout.partition(" ")
     assert "could not be written" in message
@@ -395,7 +396,7 @@ def test_readers_see_whole_durable_frames_while_the_writer_appends(tmp_path: Pat
     append(journal, [1] * 150)
     done.set()
     for reader in readers:
-        reader.join(timeout=60)
+        reader.join(timeout=PATIENCE_S)
         assert not reader.is_alive()
     assert problems == []
     journal.close()

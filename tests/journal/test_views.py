@@ -26,6 +26,9 @@ from trueup.model.identifiers import Seq
 from trueup.model.positions import SubPosition
 from trueup.ports import GENESIS, Head, Views
 
+PATIENCE_S = 120
+"""For another thread, on a machine as busy as can be."""
+
 
 @pytest.fixture
 def views(tmp_path: Path) -> Iterator[SqliteViews]:
@@ -238,7 +241,7 @@ class TestReading:
     def test_a_reader_sees_one_moment_while_another_thread_writes(self, views: SqliteViews) -> None:
         writer = Writer()
         views.apply([writer.busy_change()])
-        start = Barrier(3, timeout=30)
+        start = Barrier(3, timeout=PATIENCE_S)
         mixed: list[object] = []
 
         def read() -> None:
@@ -262,7 +265,7 @@ class TestReading:
     def test_more_readers_than_are_kept_open(self, views: SqliteViews) -> None:
         views.apply([Writer().change()])
         count = views_module.READERS_IDLE_MAX + 3
-        with_all_open = Barrier(count, timeout=30)
+        with_all_open = Barrier(count, timeout=PATIENCE_S)
 
         def read() -> None:
             with views._read():
