@@ -20,6 +20,8 @@ from trueup.model.events import OrderReported
 from trueup.model.identifiers import AccountId
 
 LEDGER = "data/ledgers/paper%3Aone"
+PATIENCE_S = 120
+"""For another thread, on a machine as busy as can be."""
 
 
 def filled(path: Path, count: int = 300) -> bytes:
@@ -73,11 +75,11 @@ def test_two_threads_that_ask_first_get_the_same_ledger(tmp_path: Path) -> None:
     together = Barrier(4)
 
     def ask() -> object:
-        together.wait(10)
+        together.wait(PATIENCE_S)
         return store.ledger(ACCOUNT)
 
     with ThreadPoolExecutor(4) as pool:
-        ledgers = [future.result(10) for future in [pool.submit(ask) for _ in range(4)]]
+        ledgers = [future.result(PATIENCE_S) for future in [pool.submit(ask) for _ in range(4)]]
     assert len(set(map(id, ledgers))) == 1
     store.close()
 
@@ -276,7 +278,7 @@ class StuckViews:
         self.released = Event()
 
     def apply(self, _changes: object) -> None:
-        self.released.wait(60)
+        self.released.wait(PATIENCE_S)
 
 
 def test_declarations_survive_a_restart_unconfirmed_and_are_confirmed_after_it(tmp_path: Path) -> None:
