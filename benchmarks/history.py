@@ -17,7 +17,7 @@ from trueup.book.book import Book
 from trueup.book.snapshot import state_hash
 from trueup.bootstrap import open_store
 from trueup.engine.past import Past
-from trueup.engine.store import bring_up
+from trueup.engine.rebuilding import bring_up
 from trueup.journal.directory import DataDirectory
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.journal.snapshots import newest_snapshot

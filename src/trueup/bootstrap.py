@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from trueup.engine import store as stores
+from trueup.engine import rebuilding
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
-from trueup.engine.store import Note, Progress, Store
+from trueup.engine.rebuilding import Note, Progress
+from trueup.engine.store import Store
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.model.errors import BadInput
 from trueup.model.identifiers import AccountId
@@ -43,7 +44,7 @@ def rebuild_views(path: Path, progress: Progress, note: Note) -> None:
     """Make the views of a data directory anew from its logs. Raises as :func:`open_storage` and the rebuilding do."""
     storage = open_storage(path)
     try:
-        stores.rebuild_views(storage, progress, note).close()
+        rebuilding.rebuild_views(storage, progress, note).close()
     finally:
         storage.close()
 

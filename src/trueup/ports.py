@@ -128,6 +128,10 @@ class Journal(Protocol):
         """Verified frames whose last seq is greater than ``after``, oldest first."""
         ...
 
+    def recorded_by(self, time: int) -> Head:
+        """The last frame recorded at or before a time in nanoseconds, ``Head(0, GENESIS)`` when there is none."""
+        ...
+
     def save_head(self) -> None:
         """Note, beside the log, where it reaches, so that a tail lost later is missed."""
         ...
@@ -279,6 +283,20 @@ class OpenedLedger(msgspec.Struct, frozen=True):
     findings: Sequence[str]
 
 
+class Milestone(msgspec.Struct, frozen=True):
+    """A folded state of the past, to fold on from. It is believed only where the log and its own hash agree.
+
+    Attributes:
+        head: The frame that it stands behind.
+        state: The book's bytes (:mod:`trueup.book.snapshot`).
+        state_hash: What the book in it must hash to.
+    """
+
+    head: Head
+    state: bytes
+    state_hash: bytes
+
+
 class Storage(Protocol):
     """Where ledgers and views are kept."""
 
@@ -295,8 +313,13 @@ class Storage(Protocol):
         """Empty views, to be filled and then put in the place of the present ones by :meth:`replace_views`."""
         ...
 
-    def replace_views(self, views: Views) -> Views:
-        """Put new views in the place of the old ones, which are kept aside; returns the views to use from now on."""
+    def replace_views(self, views: Views, *, last_copy: bool = False) -> Views:
+        """Put new views in the place of the old ones, which are kept aside; returns the views to use from now on.
+
+        Args:
+            views: Made by :meth:`new_views`.
+            last_copy: Whether the old ones are the last copy of some log, and no later replacement may drop them.
+        """
         ...
 
     def ledgers(self) -> Sequence[AccountId]:
@@ -322,7 +345,18 @@ class Storage(Protocol):
         ...
 
     def snapshot(self, journal: Journal, state: bytes, state_hash: bytes) -> Callable[[], object]:
-        """Prepare to keep the state folded up to the journal's present head; the answer writes it."""
+        """Prepare to keep the state folded up to the journal's present head; the answer writes it.
+
+        Which of those written before it replaces is the rule of :mod:`trueup.journal.milestones`.
+        """
+        ...
+
+    def milestones(self, ledger: AccountId) -> Sequence[Seq]:
+        """Where states of a ledger are kept, ascending; whether one can be used shows when it is read."""
+        ...
+
+    def milestone(self, ledger: AccountId, seq: Seq) -> Milestone | None:
+        """The state kept at a seq; None where there is none that this version can read."""
         ...
 
     def close(self) -> None:

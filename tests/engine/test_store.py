@@ -12,7 +12,8 @@ from trueup.book.book import Book
 from trueup.book.snapshot import state_hash
 from trueup.engine import feeder as feeder_module
 from trueup.engine import store as store_module
-from trueup.engine.store import Store, rebuild_views
+from trueup.engine.rebuilding import rebuild_views
+from trueup.engine.store import Store
 from trueup.journal import embedded as embedded_module
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.model.errors import DirectoryLocked, JournalDamaged, StorageError, ViewsFailed
@@ -89,7 +90,7 @@ def test_a_snapshot_that_cannot_be_written_stops_nothing_and_the_directory_is_le
 ) -> None:
     store = store_at(tmp_path)
     ledger = store.ledger(ACCOUNT)
-    monkeypatch.setattr(store_module, "SNAPSHOT_EVENTS", 1)
+    monkeypatch.setattr(store_module, "events_between", lambda *_: 1)
     monkeypatch.setattr(embedded_module, "write_snapshot", _no_space)
     ledger.book_facts([DEFINED, fill(1)])
     store.synced(ACCOUNT)
@@ -102,7 +103,7 @@ def test_a_snapshot_that_cannot_be_written_stops_nothing_and_the_directory_is_le
     store_at(tmp_path).close()
 
 
-def _no_space(*_: object) -> None:
+def _no_space(*_: object, **__: object) -> None:
     raise StorageError("There is no space.")
 
 
@@ -225,7 +226,7 @@ def test_a_directory_has_one_owner_and_the_second_is_told_who(tmp_path: Path) ->
 
 
 def test_snapshots_are_taken_while_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "SNAPSHOT_EVENTS", 50)
+    monkeypatch.setattr(store_module, "events_between", lambda *_: 50)
     store = store_at(tmp_path)
     ledger = store.ledger(ACCOUNT)
     ledger.book_facts([DEFINED])

@@ -48,6 +48,13 @@ def _compared(book: Book, first: Seq) -> tuple[Seq, Compared] | None:
     return (book.breaks.seq, outcome) if outcome is not None and book.breaks.seq >= first else None
 
 
+def forget_changes(book: Book) -> None:
+    """Drop what changed, round trips that ended included: the views will be made from the log."""
+    for track in book.touched:
+        track.take_cycles()
+    book.forget_changes()
+
+
 def fold(book: Book, frame: Frame) -> list[tuple[str, Seq]]:
     """Fold a durable frame; returns the identities it booked."""
     events = decode(frame.body)

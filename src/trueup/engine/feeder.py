@@ -7,10 +7,11 @@ booking; they are rebuilt from the journal.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from threading import Condition, Event, Thread
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Condition, Event, Lock, Thread
 
-from trueup.engine.changes import change
+from trueup.engine.changes import change, forget_changes
 from trueup.engine.ledger import Ledger
 from trueup.model.errors import StorageError, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
@@ -33,7 +34,7 @@ LAG_MAX_S = 30.0
 """How long booking waits for views that do not move; then they have failed, and booking goes on without them."""
 
 
-SnapshotDue = Callable[[Ledger], Callable[[], object]]
+SnapshotDue = Callable[[Ledger], Callable[[], object] | None]
 """Takes a snapshot of a ledger if one is due; the answer writes it to disk."""
 
 
@@ -43,7 +44,7 @@ class Feeder:
     Args:
         views: To feed.
         clock: For the pace.
-        snapshot_due: Asked about each ledger with each transaction.
+        snapshot_due: Asked about a ledger with each of its frames, so that snapshots stand as far apart as they should.
         background: Whether a thread feeds; else :meth:`step` does.
 
     Attributes:
@@ -58,12 +59,14 @@ class Feeder:
         self._clock = clock
         self._snapshot_due = snapshot_due
         self._snapshots: list[Callable[[], object]] = []
+        self._taken: dict[AccountId, list[Callable[[], object]]] = {}
         self._ledgers: dict[AccountId, Ledger] = {}
         self._frames: dict[AccountId, list[Frame]] = {}
         self._keys: dict[AccountId, list[tuple[str, Seq]]] = {}
         self._applied: dict[AccountId, Seq] = {}
         self._waiting = 0
         self._heads_saved = 0.0
+        self._feeding = Lock()
         self._moved = Condition()
         self._bell = Event()
         self._closing = Event()
@@ -77,14 +80,17 @@ class Feeder:
         self._applied[ledger.account] = applied
         self._frames[ledger.account] = []
         self._keys[ledger.account] = []
+        self._taken[ledger.account] = []
         self._ledgers[ledger.account] = ledger
 
     def leave(self, account: AccountId) -> None:
-        """Stop feeding a ledger's frames."""
-        with self._ledgers[account].turn:
+        """Stop feeding a ledger's frames, if they are fed."""
+        if account not in self._ledgers:
+            return
+        with self._feeding, self._ledgers[account].turn:
             with self._moved:
                 self._waiting -= sum(frame.count for frame in self._frames[account])
-            for table in (self._ledgers, self._frames, self._keys, self._applied):
+            for table in (self._ledgers, self._frames, self._keys, self._taken, self._applied):
                 del table[account]
 
     def room(self) -> None:
@@ -95,15 +101,17 @@ class Feeder:
                 return
             with self._moved:
                 if not self._moved.wait_for(lambda: self._waiting < EVENTS_MAX, LAG_MAX_S):
-                    self._fail(ViewsFailed(f"The views did not move for {LAG_MAX_S:.0f} s.", remedy=_REBUILD))
+                    self.fail(ViewsFailed(f"The views did not move for {LAG_MAX_S:.0f} s.", remedy=_REBUILD))
 
     def frame(self, ledger: AccountId, frame: Frame, keys: Sequence[tuple[str, Seq]]) -> None:
         """A frame is durable."""
         if self.failed is not None:
-            self._ledgers[ledger].book.forget_changes()  # nobody will take them
+            forget_changes(self._ledgers[ledger].book)  # nobody will take them
             return
         self._frames[ledger].append(frame)
         self._keys[ledger].extend(keys)
+        if (keep := self._snapshot_due(self._ledgers[ledger])) is not None:
+            self._taken[ledger].append(keep)
         with self._moved:
             self._waiting += frame.count
         if not self._bell.is_set():
@@ -118,10 +126,34 @@ class Feeder:
 
     def step(self) -> None:
         """Feed what is pending in one transaction, and keep the notes that are due."""
-        try:
-            self._feed()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the views
-            self._fail(ViewsFailed(f"The views could not be fed: {error!r}.", remedy=_REBUILD))
+        with self._feeding:
+            try:
+                self._feed()
+            except Exception as error:  # noqa: BLE001 - handed to whoever waits for the views
+                self.fail(ViewsFailed(f"The views could not be fed: {error!r}.", remedy=_REBUILD))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is fed within."""
+        with self._feeding:
+            yield
+
+    def resume(self, views: Views) -> None:
+        """Feed other views from now on, which hold all that their logs hold. The caller holds every turn, paused."""
+        self.views, self.failed = views, None
+        for ledger in list(self._ledgers.values()):
+            forget_changes(ledger.book)
+            ledger.keys.views_answer()
+            self.follow(ledger, views.applied(ledger.account))
+
+    def fail(self, failure: ViewsFailed) -> None:
+        """Feed the views no more, and tell whoever waits for them."""
+        with self._moved:
+            self.failed = failure
+            for account in self._frames:
+                self._frames[account], self._keys[account], self._taken[account] = [], [], []
+            self._waiting = 0
+            self._moved.notify_all()
 
     def close(self) -> None:
         """Feed what is pending, then stop."""
@@ -150,7 +182,7 @@ class Feeder:
         try:
             self.views.apply(changes)
         except ViewsFailed as failure:
-            self._fail(failure)
+            self.fail(failure)
             return
         with self._moved:
             for applied in changes:
@@ -182,16 +214,9 @@ class Feeder:
             ledger.keys.forget_old(self._applied[account])
             frames, self._frames[account] = self._frames[account], []
             keys, self._keys[account] = self._keys[account], []
-            self._snapshots.append(self._snapshot_due(ledger))
+            self._snapshots += self._taken[account]
+            self._taken[account] = []
             return change(ledger.book, frames, keys)
-
-    def _fail(self, failure: ViewsFailed) -> None:
-        with self._moved:
-            self.failed = failure
-            for account in self._frames:
-                self._frames[account], self._keys[account] = [], []
-            self._waiting = 0
-            self._moved.notify_all()
 
 
 _REBUILD = "The journal is not affected; run `trueup views rebuild`."

@@ -93,6 +93,10 @@ class Keys:
         logged = self._logged
         return {key: logged[key] for key in keys if key in logged}
 
+    def views_answer(self) -> None:
+        """The views answer again: what was read from the log for want of them may go."""
+        self._logged = None
+
     def forget_old(self, applied: Seq) -> None:
         """Make room, as far as the views have taken over: ``applied`` is the last seq they hold."""
         if len(self._young) >= GENERATION and self._old_last <= applied:

@@ -2,6 +2,7 @@
 
 In a batch decide and evolve alternate, so each caller sees what the one before left; then one frame, one sync, and only
 then answers. A failed write or sync discards the ledger: it must be reopened, and the batch offered again by key.
+Damage that a reading of the log meets fences it: nothing is booked or told until it is reopened, which heals.
 
 Risk: nothing leaves the process before the sync. Reads of ``book`` may see staged state and carry its seq.
 """
@@ -9,6 +10,7 @@ Risk: nothing leaves the process before the sync. Reads of ``book`` may see stag
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar, cast
 
@@ -23,7 +25,7 @@ from trueup.engine.twins import twins
 from trueup.engine.writer import Offer, Writer
 from trueup.journal.codec import decode, encode_rows, join_rows
 from trueup.model import events as e
-from trueup.model.errors import BadInput, ConcurrentUpdate, JournalFailed, TrueupError
+from trueup.model.errors import BadInput, ConcurrentUpdate, JournalDamaged, JournalFailed, TrueupError
 from trueup.model.facts import fact_key
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Change, Clock, Frame, Head
@@ -109,6 +111,7 @@ class Ledger:
         self._writer: Writer[Task, Receipt] = Writer(f"ledger {account}", self._serve, follower.room)
         self.turn = self._writer.turn
         self._failed: JournalFailed | None = None
+        self._fenced: JournalDamaged | None = None
         self._folding = False
         self._staged_keys: list[tuple[str, Seq]] = []
         self._staged_rows: list[bytes] = []
@@ -123,6 +126,7 @@ class Ledger:
         Raises:
             TrueupError: The refusal that ``decide`` or the book raised; nothing was written.
             JournalFailed: Nothing was acknowledged; reopen the ledger, then offer again by key.
+            JournalDamaged: The ledger is fenced; nothing was written.
             ConcurrentUpdate: Another writer booked first; nothing was written. What it left is folded: decide again.
             Busy: Too many callers wait already.
         """
@@ -153,10 +157,13 @@ class Ledger:
 
         Raises:
             JournalFailed: Memory may hold what was not written; reopen the ledger.
+            JournalDamaged: The ledger is fenced.
         """
         with self.turn:
+            if self.failed is not None:
+                raise self.failed
             if not self.whole:
-                raise self._failed or _interrupted(self.account)
+                raise _interrupted(self.account)
             return query(self.book)
 
     def catch_up(self) -> Seq:
@@ -167,8 +174,42 @@ class Ledger:
             return self.head.seq
 
     def events(self, after: Seq = Seq(0)) -> Iterator[tuple[Seq, e.Event]]:
-        """The durable events after a seq, oldest first."""
-        return self._past.after(after)
+        """The durable events after a seq, oldest first. Raises as :meth:`frames`."""
+        with self._fencing():
+            yield from self._past.after(after)
+
+    def frames(self, after: Seq = Seq(0)) -> Iterator[Frame]:
+        """Verified frames whose last seq is greater than ``after``, oldest first.
+
+        Raises:
+            JournalDamaged: One is not what was written; the ledger is fenced from now on.
+        """
+        with self._fencing():
+            yield from self.journal.read(after)
+
+    def fence(self, damage: JournalDamaged) -> None:
+        """Let nobody book into this ledger or read its book until it is reopened, which heals what can be healed."""
+        if self._fenced is None:
+            self._fenced = damage
+
+    def reopen(self, ready: Callable[[], object]) -> None:
+        """Begin again from what is stored; who holds this ledger goes on with it.
+
+        Args:
+            ready: Called before anybody is served again.
+
+        Raises:
+            JournalDamaged: Damage that no copy heals; the ledger is fenced.
+            StorageError: It could not be opened; it stays as it was.
+        """
+        with self.turn:
+            try:
+                self._take_up()
+            except JournalDamaged as damage:
+                self._fenced = damage
+                raise
+            ready()
+            self._failed = self._fenced = None
 
     @property
     def head(self) -> Head:
@@ -181,9 +222,9 @@ class Ledger:
         return self._failed is None and not self._folding and not self._past.staged
 
     @property
-    def failed(self) -> JournalFailed | None:
+    def failed(self) -> JournalFailed | JournalDamaged | None:
         """Why nothing is booked any more; None while all is well."""
-        return self._failed
+        return self._fenced or self._failed
 
     def stop(self) -> None:
         """Serve who still waits, and nobody after them."""
@@ -195,6 +236,14 @@ class Ledger:
         with self.turn:
             self.journal.close()
 
+    @contextmanager
+    def _fencing(self) -> Iterator[None]:
+        try:
+            yield
+        except JournalDamaged as damage:
+            self.fence(damage)
+            raise
+
     # --- a batch ------------------------------------------------------------------------------------------------------
 
     def _serve(self, waiting: deque[Offer[Task, Receipt]]) -> Sequence[Offer[Task, Receipt]]:
@@ -204,13 +253,15 @@ class Ledger:
         while waiting and len(self._past.staged) < FRAME_EVENTS_MAX and self._staged_bytes < FRAME_BYTES_MAX:
             offer = waiting.popleft()
             served.append(offer)
-            if self._failed is not None:
-                offer.error = self._failed
+            if self.failed is not None:
+                offer.error = self.failed
                 continue
             try:
                 offer.answer = offer.task(self)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's, and others wait behind
                 offer.error = error
+                if isinstance(error, JournalDamaged):
+                    self.fence(error)
                 if self._folding:
                     self._discard(_interrupted(self.account), served)
         if self._past.staged:
@@ -367,7 +418,7 @@ class Ledger:
             return self._past.staged[seq - durable - 1]
         first, events = self._read_frame
         if not first <= seq < first + len(events):
-            frame = next(self.journal.read(Seq(seq - 1)))
+            frame = next(self.frames(Seq(seq - 1)))
             first, events = self._read_frame = (frame.first, decode(frame.body))
         return events[seq - first]
 

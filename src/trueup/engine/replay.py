@@ -49,7 +49,7 @@ NOW = Moment()
 
 def entries(ledger: Ledger, after: Seq = Seq(0)) -> Iterator[Entry]:
     """The durable events after a seq, oldest first."""
-    for frame in ledger.journal.read(after):
+    for frame in ledger.frames(after):
         for seq, event in enumerate(decode(frame.body), frame.first):
             if seq > after:
                 yield Entry(Seq(seq), frame.recorded_at, event)

@@ -5,47 +5,29 @@ after it, bring the views up to the log, and only then let anybody book.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from threading import RLock
 from typing import Self
 
 from trueup.book.book import Book
 from trueup.book.snapshot import snapshot_and_hash
-from trueup.engine.changes import change, fold
 from trueup.engine.feeder import Feeder
 from trueup.engine.keys import Keys
 from trueup.engine.ledger import Ledger
 from trueup.engine.past import Past
+from trueup.engine.rebuilding import LiveRebuild, Progress, bring_up, rebuild_views, silent
 from trueup.engine.resuming import resumed
 from trueup.engine.together import Together
 from trueup.journal.milestones import SPACING, events_between
-from trueup.model.errors import BadInput, JournalDamaged, ViewsFailed
+from trueup.model.errors import BadInput, StorageError, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Clock, Frame, Milestone, OpenedLedger, Storage, Views
-
-CATCH_UP_FRAMES = 256
-"""Frames per transaction while views are brought up to a log."""
+from trueup.ports import Clock, Milestone, OpenedLedger, Storage, Views
 
 SNAPSHOT_EVENTS = SPACING
 """Events after which a snapshot is taken while running; more where there are thousands of positions."""
 
 SYNC_WAIT_MS = 60_000
 """How long a reader waits for the views to hold what it just wrote."""
-
-Progress = Callable[[AccountId, Seq, Seq], None]
-"""Told of a ledger, the seq reached and the seq to reach."""
-
-
-def _silent(_ledger: AccountId, _seq: Seq, _head: Seq) -> None:
-    """Nobody watches."""
-
-
-Note = Callable[[str], object]
-"""Told a sentence for a person."""
-
-
-def _unsaid(_sentence: str) -> None:
-    """Nobody listens."""
 
 
 class Store:
@@ -66,27 +48,28 @@ class Store:
             else Feeder(views, clock, self._snapshot_due, background=background)
         )
         self._ledgers: dict[AccountId, Ledger] = {}
-        self._snapshots: dict[AccountId, Seq] = {}
+        self._taken: dict[AccountId, Seq] = {}  # the newest snapshot, which may not be written yet
+        self._kept: dict[AccountId, Seq] = {}
         self._opening = RLock()
 
     @classmethod
-    def open(cls, storage: Storage, clock: Clock, progress: Progress = _silent, *, background: bool = True) -> Self:
+    def open(cls, storage: Storage, clock: Clock, progress: Progress = silent, *, background: bool = True) -> Self:
         """Open the views, rebuilding them when they are damaged. Ledgers open when asked for.
+
+        A ledger that is damaged as well, and that no copy heals, is left out of them: it stays closed, others open.
 
         Args:
             storage: Whose; owned by this store from now on.
             clock: The time.
             progress: Called as the views advance.
             background: Whether threads feed the views and keep snapshots; else :meth:`step` does.
-
-        Raises:
-            JournalDamaged: The views are damaged and so is a log they are to be rebuilt from.
         """
         try:
             return cls(storage, clock, storage.views(), background=background)
         except ViewsFailed as failure:
             healed: list[str] = []
-            store = cls(storage, clock, rebuild_views(storage, progress, healed.append), background=background)
+            views = rebuild_views(storage, progress, healed.append, leave_out_damaged=True)
+            store = cls(storage, clock, views, background=background)
             store.findings.append(f"views: {failure.message} They were rebuilt from the log; the old file is kept.")
             store.findings.extend(healed)
             return store
@@ -95,26 +78,74 @@ class Store:
         """Every ledger there is: by its log, or by the copy of a log that was lost."""
         return sorted({*self._storage.ledgers(), *self.views.ledgers()})
 
-    def ledger(self, account: AccountId, progress: Progress = _silent) -> Ledger:
+    def ledger(self, account: AccountId, progress: Progress = silent) -> Ledger:
         """The ledger of an account, opened and verified on first use, made when there is none.
 
         Raises:
             JournalDamaged: Its log is damaged and no copy heals it; other accounts are not affected.
             JournalFailed: The disk refused.
         """
-        with self._opening:
-            ledger = self._ledgers.get(account)
-            if ledger is None:
-                ledger = self._open(account, progress)
+        if (ledger := self._ledgers.get(account)) is not None:
             return ledger
+        with self._opening:
+            return self._ledgers.get(account) or self._open(account, progress)
 
     def reopen(self, account: AccountId) -> Ledger:
-        """Start a ledger anew from what the disk really holds, after a failed write or sync."""
+        """Begin a ledger again from what the disk really holds, after a failed write or sync, or damage.
+
+        Damage is healed from the views where they hold what was lost; who holds the ledger goes on with it.
+
+        Raises:
+            JournalDamaged: No copy heals it; the ledger stays fenced, others are not affected.
+            JournalFailed: The disk refused.
+        """
         with self._opening:
-            ledger = self._ledgers.pop(account)
+            ledger = self.ledger(account)
+            if ledger.whole:  # fenced: what is durable and not in the views yet is a copy that may be needed
+                self._feeder.wait(account, ledger.head.seq, SYNC_WAIT_MS)
             self._feeder.leave(account)
-            ledger.close()
-            return self.ledger(account)
+            ledger.reopen(lambda: self._feeder.follow(ledger, ledger.book.seq))
+            return ledger
+
+    def fenced(self) -> Mapping[AccountId, StorageError]:
+        """The open ledgers that book nothing, each with the reason."""
+        return {account: ledger.failed for account, ledger in list(self._ledgers.items()) if ledger.failed is not None}
+
+    @property
+    def views_failed(self) -> ViewsFailed | None:
+        """Why the views are no longer fed; None while all is well."""
+        return self._feeder.failed
+
+    def fail_views(self, failure: ViewsFailed) -> None:
+        """Feed the views no more: they were found damaged. Booking goes on; :meth:`rebuild_views` makes them anew."""
+        if isinstance(self._feeder, Feeder):
+            self._feeder.fail(failure)
+
+    def rebuild_views(self, progress: Progress = silent) -> None:
+        """Make the views anew while the ledgers go on booking; what stood there is kept aside.
+
+        Raises:
+            ViewsFailed: New ones cannot be written either; booking goes on without.
+        """
+        if not isinstance(self._feeder, Feeder):  # written with each frame: a rebuilding is a migration there
+            return
+        self._feeder.fail(ViewsFailed("The views are being made anew.", remedy="Try again in a while."))
+        rebuild = LiveRebuild(self._storage, self.views, progress)
+        try:
+            with self._opening:
+                for account in sorted({*self._storage.ledgers()} - self._ledgers.keys()):
+                    rebuild.stored(account)
+            for ledger in list(self._ledgers.values()):
+                rebuild.advance(ledger)
+            with self._opening, self._feeder.paused(), ExitStack() as still:
+                for _, ledger in sorted(self._ledgers.items()):
+                    still.enter_context(ledger.turn)
+                    rebuild.advance(ledger)
+                self.views = rebuild.finish()
+                self._feeder.resume(self.views)
+        except BaseException:
+            rebuild.give_up()
+            raise
 
     def synced(self, account: AccountId) -> Seq:
         """Wait until the views hold everything booked so far; returns that seq.
@@ -152,8 +183,13 @@ class Store:
                 last.callback(ledger.close)
             self._feeder.close()
             for ledger in self._ledgers.values():
-                if self._feeder.failed is None and ledger.whole and (keep := self._snapshot_due(ledger, least=1)):
-                    keep()
+                if (
+                    self._feeder.failed is None
+                    and ledger.failed is None
+                    and ledger.whole
+                    and ledger.book.seq > self._kept[ledger.account]
+                ):
+                    self._snapshot(ledger)()
 
     def _open(self, account: AccountId, progress: Progress) -> Ledger:
         ledger = Ledger(account, lambda: self._folded(account, progress), self.clock, self._feeder)
@@ -164,7 +200,7 @@ class Store:
     def _folded(self, account: AccountId, progress: Progress) -> tuple[Past, Book, Keys]:
         """A ledger as it is stored, in memory and in the views."""
         past, book = self._begin(account)
-        self._snapshots[account] = book.seq
+        self._taken[account] = self._kept[account] = book.seq
         bring_up(book, past, self.views, progress)
         return past, book, Keys(lambda names: self.views.find(account, names), self.views.keys(account), past)
 
@@ -192,98 +228,19 @@ class Store:
         self.findings.extend(f"{account}: {finding}" for finding in opened.findings)
         return opened
 
-    def _snapshot_due(self, ledger: Ledger, least: int | None = None) -> Callable[[], object] | None:
+    def _snapshot_due(self, ledger: Ledger) -> Callable[[], object] | None:
         """Take a snapshot of a ledger whose turn is held, if enough happened; the answer writes it to disk."""
         book = ledger.book
-        if least is None:
-            least = events_between(len(book.tracks), SNAPSHOT_EVENTS)
-        if book.seq - self._snapshots[ledger.account] < least:
-            return None
-        self._snapshots[ledger.account] = book.seq
-        return self._storage.snapshot(ledger.journal, *snapshot_and_hash(book))
+        due = self._taken[ledger.account] + events_between(len(book.tracks), SNAPSHOT_EVENTS)
+        return self._snapshot(ledger) if book.seq >= due else None
 
+    def _snapshot(self, ledger: Ledger) -> Callable[[], object]:
+        account, seq = ledger.account, ledger.book.seq
+        self._taken[account] = seq
+        write = self._storage.snapshot(ledger.journal, *snapshot_and_hash(ledger.book))
 
-def rebuild_views(storage: Storage, progress: Progress = _silent, note: Note = _unsaid) -> Views:
-    """Make the views anew from the logs and put them in the place of the old ones, which are kept aside.
+        def keep() -> None:
+            write()
+            self._kept[account] = seq
 
-    The old ones hold the second copy of every log. Where a log has lost something, they heal it before they go.
-
-    Args:
-        storage: Whose views.
-        progress: Called as the views advance.
-        note: Told of what was found and healed in a log, in sentences.
-
-    Raises:
-        JournalDamaged: A log is damaged or gone, and no copy heals it; the views as they are stay.
-    """
-    with ExitStack() as held:
-        old, reached = _old_views(storage)
-        if old is not None:
-            held.callback(old.close)
-        unless_done = held.enter_context(ExitStack())
-        views = storage.new_views()
-        unless_done.callback(views.close)
-        for account in sorted({*storage.ledgers(), *reached}):
-            opened = _whole_log(storage, account, old, reached.get(account, Seq(0)))
-            with closing(opened.journal):
-                for finding in opened.findings:
-                    note(f"{account}: {finding}")
-                past = Past(opened.journal)
-                bring_up(Book(account, past), past, views, progress)
-        unless_done.pop_all()
-    return storage.replace_views(views)
-
-
-def bring_up(
-    book: Book, past: Past, views: Views, progress: Progress = _silent, *, until: Seq | None = None
-) -> None:
-    """Fold a log from where the book stands to its head, or to a seq, and give the views what they lack."""
-    applied, head = views.applied(book.account), past.journal.head.seq
-    frames: list[Frame] = []
-    keys: list[tuple[str, Seq]] = []
-    for frame in past.journal.read(book.seq):
-        if until is not None and frame.last > until:
-            break
-        past.until = frame.last
-        booked = fold(book, frame)
-        if frame.last > applied:
-            frames.append(frame)
-            keys.extend(booked)
-        if len(frames) >= CATCH_UP_FRAMES:
-            views.apply([change(book, frames, keys)])
-            frames, keys = [], []
-            progress(book.account, book.seq, head)
-    if frames:
-        views.apply([change(book, frames, keys)])
-    past.until = None
-    progress(book.account, book.seq, head)
-
-
-def _old_views(storage: Storage) -> tuple[Views | None, Mapping[AccountId, Seq]]:
-    """The views before they are made anew, and how far they hold each ledger; None when they cannot be read."""
-    try:
-        views = storage.views()
-    except ViewsFailed:
-        return None, {}
-    try:
-        return views, {account: views.applied(account) for account in views.ledgers()}
-    except ViewsFailed:
-        views.close()
-        return None, {}
-
-
-def _whole_log(storage: Storage, account: AccountId, old: Views | None, reached: Seq) -> OpenedLedger:
-    """A log from its start, healed from the old views; without them only if it holds all that they did."""
-    try:
-        return storage.open_ledger(account, old, snapshot=False)
-    except ViewsFailed as failure:
-        opened = storage.open_ledger(account, None, snapshot=False)
-        head = opened.journal.head.seq
-        if head >= reached:
-            return opened
-        opened.journal.close()
-        raise JournalDamaged(
-            f"The log of {account} ends at seq {head}. The views hold it up to seq {reached}, and not all of that can "
-            f"be read: {failure.message}",
-            remedy="The views stay as they are. Restore the data directory from a copy.",
-        ) from failure
+        return keep

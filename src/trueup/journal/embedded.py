@@ -11,12 +11,19 @@ from trueup.journal.findings import Finding, VerifyReport
 from trueup.journal.records import read_head
 from trueup.journal.segment_file import SEGMENT_BYTES
 from trueup.journal.segments import SegmentJournal
-from trueup.journal.snapshots import Snapshot, delete_snapshot, newest_snapshot, write_snapshot
+from trueup.journal.snapshots import (
+    Snapshot,
+    delete_snapshot,
+    newest_snapshot,
+    snapshot_at,
+    snapshot_seqs,
+    write_snapshot,
+)
 from trueup.journal.verify import Progress, verify
 from trueup.journal.views import SqliteViews
 from trueup.model.errors import StorageError
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Journal, OpenedLedger, Views
+from trueup.ports import Head, Journal, Milestone, OpenedLedger, Views
 
 
 class EmbeddedStorage:
@@ -61,11 +68,11 @@ class EmbeddedStorage:
         """Empty views beside the present ones."""
         return SqliteViews.beside(self.directory.views_path, self._disk)
 
-    def replace_views(self, views: Views) -> SqliteViews:
+    def replace_views(self, views: Views, *, last_copy: bool = False) -> SqliteViews:
         """Swap the new views in."""
         if not isinstance(views, SqliteViews):
             raise TypeError("only views made by new_views can replace ours")
-        views.swap(self.directory.views_path)
+        views.swap(self.directory.views_path, last_copy=last_copy)
         return self.views()
 
     def ledgers(self) -> Sequence[AccountId]:
@@ -120,6 +127,17 @@ class EmbeddedStorage:
         path = self.directory.ledger_path(journal.ledger)
         kept = Snapshot(journal.ledger, mark, journal.head.recorded_at, state_hash, state)
         return partial(write_snapshot, path, kept, disk=self._disk)
+
+    def milestones(self, ledger: AccountId) -> Sequence[Seq]:
+        """Where snapshots of a ledger stand, ascending."""
+        return snapshot_seqs(self.directory.ledger_path(ledger))
+
+    def milestone(self, ledger: AccountId, seq: Seq) -> Milestone | None:
+        """The snapshot at a seq; None where there is none that can be used."""
+        found = snapshot_at(self.directory.ledger_path(ledger), ledger, seq)
+        if found is None:
+            return None
+        return Milestone(Head(found.mark.seq, found.mark.hash, found.recorded_at), found.state, found.state_hash)
 
     def newest_snapshot(self, ledger: AccountId) -> Snapshot | None:
         """The snapshot that the next start would use."""

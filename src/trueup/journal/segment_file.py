@@ -17,7 +17,7 @@ from typing import Self
 import msgspec
 
 from trueup.journal.disk import TEMPORARY, Disk, opened, write_zeros
-from trueup.journal.frame import HASH_BYTES, HEADER_BYTES, MAGIC, Flaw, size_at, unpack
+from trueup.journal.frame import HASH_BYTES, HEADER_BYTES, MAGIC, Flaw, Outline, outline, size_at, unpack
 from trueup.model.errors import JournalDamaged
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Frame, Hash, Head
@@ -198,7 +198,7 @@ class SegmentReader:
     def __init__(self, disk: Disk, segment: Segment) -> None:
         self._disk = disk
         self._segment = segment
-        self._file = disk.open(segment.path)
+        self._file = self._opened()
         self._start = 0
         self._window = memoryview(b"")
 
@@ -217,6 +217,11 @@ class SegmentReader:
         if size is not None:
             self._cover(offset, min(size, self._segment.header.size - offset))
         return unpack(self._window, offset - self._start, self._segment.header.ledger)
+
+    def outline_at(self, offset: int) -> Outline | None:
+        """What the header at an offset claims; None where there is none."""
+        self._cover(offset, HEADER_BYTES)
+        return outline(self._window, offset - self._start)
 
     def written(self, offset: int) -> list[tuple[int, int]]:
         """Stretches (start, end) from ``offset`` to the end of the segment that hold anything but zeros."""
@@ -249,11 +254,21 @@ class SegmentReader:
             self._start = offset
             self._window = memoryview(self._read(min(room, max(size, _CHUNK)), offset))
 
+    def _opened(self) -> int:
+        try:
+            return self._disk.open(self._segment.path)
+        except OSError as error:
+            raise _unreadable(self._segment.path, 0, error) from error
+
     def _read(self, size: int, offset: int) -> bytes:
         try:
             return self._disk.read(self._file, size, offset)
         except OSError as error:
-            raise JournalDamaged(
-                f"{self._segment.path} cannot be read at byte {offset}: {error}.",
-                remedy="Check the disk, then run `trueup journal verify`; restore the data directory from a copy.",
-            ) from error
+            raise _unreadable(self._segment.path, offset, error) from error
+
+
+def _unreadable(path: Path, offset: int, error: OSError) -> JournalDamaged:
+    return JournalDamaged(
+        f"{path} cannot be read at byte {offset}: {error}.",
+        remedy="Check the disk, then run `trueup recover`; what no copy holds, restore from a backup.",
+    )

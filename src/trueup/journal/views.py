@@ -7,7 +7,7 @@ A second writer is refused by the directory lock, threads of this process take t
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Self, TypeVar
@@ -67,13 +67,14 @@ class SqliteViews:
             _remove(disk or Disk(), _named(path, ".rebuild"))
         return cls(_named(path, ".rebuild"), disk)
 
-    def swap(self, path: Path) -> None:
+    def swap(self, path: Path, *, last_copy: bool = False) -> None:
         """Close this database and put it in the place of ``path``, which nobody may have open.
 
-        What stood there is kept as ``<path>.damaged`` for examination; an earlier one goes. A crash in between leaves
-        either the old database, or none and the journal to make it from.
+        What stood there is kept as ``<path>.damaged`` for examination; an earlier one goes. The last copy of something
+        is kept as ``<path>.last-copy-N`` and never goes. A crash in between leaves either the old database, or none and
+        the journal to make it from.
         """
-        damaged = _named(path, ".damaged")
+        damaged = _last_copy(path) if last_copy else _named(path, ".damaged")
         with sqlite.refusing(self.path):
             with self._turn():
                 self._connected().wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_TRUNCATE)  # all of it, or BusyError
@@ -353,6 +354,11 @@ def _other_history(path: Path, ledger: AccountId, frame: Frame) -> ViewsFailed:
 
 def _named(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
+
+
+def _last_copy(path: Path) -> Path:
+    """A name that no last copy has yet."""
+    return next(free for n in count(1) if not (free := _named(path, f".last-copy-{n}")).exists())
 
 
 def _remove(disk: Disk, path: Path) -> None:
