@@ -11,6 +11,7 @@ from typing import Self
 
 from trueup.book.book import Book
 from trueup.book.snapshot import snapshot_and_hash
+from trueup.engine.caretaker import Caretaker, Chore
 from trueup.engine.feeder import Feeder
 from trueup.engine.keys import Keys
 from trueup.engine.ledger import Ledger
@@ -34,7 +35,9 @@ class Store:
     """Ledgers and views of one data directory. Made by :meth:`open`.
 
     Attributes:
-        findings: What the start found, healed or rebuilt, in sentences for a person, by ledger.
+        findings: What the start found, healed or rebuilt, in sentences for a person, by ledger; once it is closed, what
+            failed at the end too.
+        caretaker: Does the chores; without threads the caller steps it.
     """
 
     def __init__(self, storage: Storage, clock: Clock, views: Views, *, background: bool = True) -> None:
@@ -51,6 +54,7 @@ class Store:
         self._taken: dict[AccountId, Seq] = {}  # the newest snapshot, which may not be written yet
         self._kept: dict[AccountId, Seq] = {}
         self._opening = RLock()
+        self.caretaker = Caretaker(clock, background=background)
 
     @classmethod
     def open(cls, storage: Storage, clock: Clock, progress: Progress = silent, *, background: bool = True) -> Self:
@@ -169,12 +173,21 @@ class Store:
         """The state kept at a seq; None where there is none that can be used."""
         return self._storage.milestone(account, seq)
 
+    def heads(self) -> Mapping[AccountId, Seq]:
+        """The last durable seq of every ledger that is open."""
+        return {account: ledger.head.seq for account, ledger in list(self._ledgers.items())}
+
     def step(self) -> None:
         """Do once what threads do in the background: feed the views, save heads, write snapshots that are due."""
         self._feeder.step()
 
+    def chores(self, chores: Sequence[Chore]) -> None:
+        """Have some work done beside the booking until the store is closed."""
+        self.caretaker.add(chores)
+
     def close(self) -> None:
-        """Stop booking, let the views catch up, keep snapshots, and let others have the directory."""
+        """Stop booking, let the views catch up, keep snapshots, end the chores, and let others have the directory."""
+        self.caretaker.stop()
         with self._opening, ExitStack() as last:
             last.callback(self._storage.close)
             last.callback(self.views.close)

@@ -43,7 +43,8 @@ class Together:
         ledger = self._ledgers[account]
         ledger.keys.forget_old(frame.last)
         try:
-            self._snapshot_due(ledger)()
+            if (keep := self._snapshot_due(ledger)) is not None:
+                keep()
         except StorageError as trouble:  # a snapshot only makes a start faster
             self.troubles.append(str(trouble))
 

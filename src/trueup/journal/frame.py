@@ -84,6 +84,24 @@ def size_at(view: memoryview, offset: int) -> int | None:
     return HEADER_BYTES + length
 
 
+class Outline(msgspec.Struct, frozen=True):
+    """What a header claims, unverified. ``size`` is in bytes, header included."""
+
+    size: int
+    first: Seq
+    last: Seq
+    recorded_at: int
+
+
+def outline(view: memoryview, offset: int) -> Outline | None:
+    """The outline of the frame at ``offset``; None where no header stands in the view."""
+    size = size_at(view, offset)
+    if size is None:
+        return None
+    _, _, count, first, recorded_at, *_ = _FIELDS.unpack_from(view, offset)
+    return Outline(size, Seq(first), Seq(first + count - 1), recorded_at)
+
+
 def unpack(view: memoryview, offset: int, ledger: AccountId) -> Frame | Flaw:
     """The frame at ``offset``, verified against its own hash, or why there is none.
 

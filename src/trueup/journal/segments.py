@@ -17,8 +17,9 @@ from trueup.journal.findings import RecoveryReport, VerifyReport, damaged
 from trueup.journal.frame import BODY_BYTES_MAX, HEADER_BYTES, pack
 from trueup.journal.records import read_head, write_head
 from trueup.journal.recovery import EMPTY, Copies, End, Log, recover
+from trueup.journal.seeking import last_passed, recorded_by
 from trueup.journal.segment_file import BLOCK, SEGMENT_BYTES, Mark, Segment, SegmentHeader, SegmentReader, Spare
-from trueup.journal.verify import Progress, verify
+from trueup.journal.verify import Progress, Verification, verify
 from trueup.model.errors import BadInput, JournalFailed, StaleEpoch
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Effects, Frame, Head
@@ -171,7 +172,17 @@ class SegmentJournal:
         end, segments = self._end, list(self._segments)
         while len(segments) > 1 and segments[1].header.first <= after + 1:
             del segments[0]
-        return (frame for frame in self._frames(segments, _start_of(segments[0]), end) if frame.last > after)
+        start = last_passed(self._disk, segments[0], end, lambda frame: frame.last <= after) if after else None
+        frames = self._frames(segments, start or _start_of(segments[0]), end)
+        return (frame for frame in frames if frame.last > after)
+
+    def recorded_by(self, time: int) -> Head:
+        """The last frame recorded at or before a time, ``Head(0, GENESIS)`` when there is none.
+
+        Raises:
+            JournalDamaged: A frame is not what was written.
+        """
+        return recorded_by(self._disk, list(self._segments), self._end, time, self.read)
 
     def read_from(self, mark: Mark) -> Iterator[Frame]:
         """Verified frames behind a mark, as :meth:`read`, without reading what is before it.
@@ -192,6 +203,35 @@ class SegmentJournal:
     def verify(self, progress: Progress | None = None) -> VerifyReport:
         """Verify the whole chain up to the present head; damage is reported, not raised."""
         return verify(self._directory, self.ledger, end=self.head, progress=progress, disk=self._disk)
+
+    def proving(self) -> Iterator[None]:
+        """Verify the whole chain up to the present head, one slice a step; the writer may go on.
+
+        Raises:
+            JournalDamaged: A file is not what was written, or not the one that is being written to.
+        """
+        run = Verification(self._directory, self.ledger, self.head, None, self._disk)
+        for _ in run:
+            yield
+        for finding in run.report().findings:
+            raise damaged(finding.path, finding.offset, finding.problem)
+        segments, file = list(self._segments), self._file
+        path = segments[-1].path
+        if file >= 0 and not self._disk.same(file, path) and self._segments[-1].path == path:
+            raise damaged(path, 0, "the file that is written to is not the one of this name any more")
+
+    def prove_head(self) -> str:
+        """Read the saved head back, and write it again where it is not what was saved; what was wrong, or nothing.
+
+        Raises:
+            JournalFailed: It could not be written.
+        """
+        saved = self._saved
+        if not saved.seq or read_head(self._head_file, self.ledger) == saved or saved != self._saved:
+            return ""
+        self._saved = EMPTY
+        self.save_head()
+        return f"{self._head_file}: the saved head was not what was saved; written again"
 
     def overtaken(self) -> bool:
         """Nobody else writes: the data directory is locked."""

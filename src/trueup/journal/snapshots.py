@@ -4,6 +4,7 @@ What lives only here: their files. A snapshot is a convenience, never the truth:
 or of another ledger is passed over, and in the end the whole journal is read.
 """
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import msgspec
 from trueup.journal.codec import CODEC_VERSION
 from trueup.journal.disk import Disk
 from trueup.journal.findings import Finding
+from trueup.journal.milestones import kept
 from trueup.journal.records import read_record, write_record
 from trueup.journal.segment_file import Mark
 from trueup.model.errors import StorageError
-from trueup.model.identifiers import AccountId
+from trueup.model.identifiers import AccountId, Seq
 
-KEPT = 2
-"""The newest may be torn by the crash that makes it needed; the one before is there."""
+COMPRESSION = 1
+"""The quickest halves a state."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
@@ -41,16 +43,18 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
 
 
 def write_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = None) -> Path:
-    """Write a snapshot whole and delete all but the newest :data:`KEPT`.
+    """Write a snapshot whole and delete those that are not :func:`kept <trueup.journal.milestones.kept>` any more.
 
     Raises:
         StorageError: The disk refused; the snapshots before are still there.
     """
-    disk, path = disk or Disk(), _path(directory, snapshot)
+    disk, path = disk or Disk(), _path(directory, snapshot.mark.seq)
     try:
-        write_record(disk, path, msgspec.msgpack.encode(snapshot))
-        for old in _newest_first(directory)[KEPT:]:
-            disk.unlink(old)
+        small = msgspec.structs.replace(snapshot, state=zlib.compress(snapshot.state, COMPRESSION))
+        write_record(disk, path, msgspec.msgpack.encode(small))
+        seqs = snapshot_seqs(directory)
+        for seq in set(seqs) - kept(seqs, snapshot.mark.seq):
+            disk.unlink(_path(directory, seq))
     except OSError as error:
         raise StorageError(
             f"The snapshot {path} could not be written: {error}.",
@@ -61,7 +65,7 @@ def write_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = N
 
 def delete_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = None) -> None:
     """Delete a snapshot that proved to be wrong; the log is not touched. Raises :class:`StorageError`."""
-    path = _path(directory, snapshot)
+    path = _path(directory, snapshot.mark.seq)
     try:
         (disk or Disk()).unlink(path)
     except OSError as error:
@@ -71,12 +75,23 @@ def delete_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = 
 def newest_snapshot(directory: Path, ledger: AccountId) -> tuple[Snapshot | None, Sequence[Finding]]:
     """The newest snapshot that can be used, and what was found wrong with newer ones."""
     findings: list[Finding] = []
-    for path in _newest_first(directory):
+    for seq in reversed(snapshot_seqs(directory)):
+        path = _path(directory, seq)
         snapshot, problem = _read(path, ledger)
         if snapshot is not None:
             return snapshot, findings
         findings.append(Finding("snapshot", path, 0, problem, "passed over"))
     return None, findings
+
+
+def snapshot_seqs(directory: Path) -> Sequence[Seq]:
+    """Where snapshots stand, ascending; whether they can be used is another question."""
+    return sorted(Seq(int(path.stem)) for path in directory.glob("*.snapshot") if path.stem.isdecimal())
+
+
+def snapshot_at(directory: Path, ledger: AccountId, seq: Seq) -> Snapshot | None:
+    """The snapshot at a seq; None where there is none, or none that can be used."""
+    return _read(_path(directory, seq), ledger)[0]
 
 
 def _read(path: Path, ledger: AccountId) -> tuple[Snapshot | None, str]:
@@ -85,7 +100,8 @@ def _read(path: Path, ledger: AccountId) -> tuple[Snapshot | None, str]:
         return None, "the snapshot does not fit its checksum"
     try:
         snapshot = msgspec.msgpack.decode(content, type=Snapshot)
-    except msgspec.DecodeError as error:
+        snapshot = msgspec.structs.replace(snapshot, state=zlib.decompress(snapshot.state))
+    except (msgspec.DecodeError, zlib.error) as error:
         return None, f"the snapshot is of another version: {error}"
     if snapshot.codec != CODEC_VERSION:
         return None, f"the snapshot is of codec {snapshot.codec}, and this version has {CODEC_VERSION}"
@@ -94,9 +110,5 @@ def _read(path: Path, ledger: AccountId) -> tuple[Snapshot | None, str]:
     return snapshot, ""
 
 
-def _path(directory: Path, snapshot: Snapshot) -> Path:
-    return directory / f"{snapshot.mark.seq:020d}.snapshot"
-
-
-def _newest_first(directory: Path) -> list[Path]:
-    return sorted(directory.glob("*.snapshot"), reverse=True)
+def _path(directory: Path, seq: Seq) -> Path:
+    return directory / f"{seq:020d}.snapshot"
