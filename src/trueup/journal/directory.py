@@ -59,7 +59,7 @@ class DataDirectory:
         disk, path = disk or Disk(), path.expanduser().absolute()
         try:
             _refuse_network(path)
-            if create:
+            if create and not (path / format_file.FILE).exists():  # it comes last: with it all names last
                 path.parent.mkdir(parents=True, exist_ok=True)
                 make_directory(disk, path)
             format_file.require(path, create=create)

@@ -61,6 +61,11 @@ class Disk:
         finally:
             os.close(directory)
 
+    def same(self, file: int, path: Path) -> bool:
+        """Whether a name still stands for the open file: it may have been deleted, or another put in its place."""
+        here, there = os.fstat(file), path.stat() if path.exists() else None
+        return there is not None and (here.st_ino, here.st_dev) == (there.st_ino, there.st_dev)
+
     def close(self, file: int) -> None:
         """Release a descriptor."""
         os.close(file)
@@ -93,10 +98,13 @@ def write_whole(disk: Disk, path: Path, data: bytes) -> None:
 
 
 def make_directory(disk: Disk, path: Path) -> None:
-    """Make a directory that only its owner may enter, durably; one that is there already stays as it is."""
+    """Make a directory that only its owner may enter, unless it is there. Its name lasts when this returns.
+
+    One that is there may have been made by a process that died before it could sync the name.
+    """
     if not path.is_dir():
         disk.make_directory(path)
-        disk.sync_directory(path.parent)
+    disk.sync_directory(path.parent)
 
 
 TEMPORARY = ".tmp"
