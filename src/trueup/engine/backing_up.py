@@ -54,12 +54,15 @@ class Made(msgspec.Struct, frozen=True):
     findings: Sequence[str]
 
 
-def back_up(store: Store, destination: Destination, *, quiet: bool) -> Generator[Advance, None, Made]:
-    """Take a backup of every ledger; each step of the generator packs at most one chunk.
+def back_up(
+    store: Store, destination: Destination, accounts: Sequence[AccountId] | None = None, *, quiet: bool
+) -> Generator[Advance, None, Made]:
+    """Take a backup; each step of the generator packs at most one chunk.
 
     Args:
-        store: Whose ledgers; all of them are opened.
+        store: Whose ledgers; those that are looked at are opened.
         destination: Where to.
+        accounts: The ledgers to look at, the others keep the place they have; all of them when it is None.
         quiet: Nobody waits to book: the state of large books is hashed too, which takes 40 microseconds a position.
 
     Raises:
@@ -69,8 +72,10 @@ def back_up(store: Store, destination: Destination, *, quiet: bool) -> Generator
     before = base or Manifest(0, __version__, ())
     run = _Run(store, destination, before, [*damage], quiet=quiet)
     ledgers: list[LedgerBackup] = []
-    for account in sorted({*store.accounts(), *(ledger.account for ledger in before.ledgers)}):
-        ledger = yield from run.ledger(account)
+    held = {ledger.account for ledger in before.ledgers}
+    looked_at = {*store.accounts(), *held} if accounts is None else {*accounts}
+    for account in sorted({*looked_at, *held}):
+        ledger = (yield from run.ledger(account)) if account in looked_at else before.ledger(account)
         ledgers.append(ledger)
     if (
         base is not None

@@ -191,9 +191,9 @@ class Store:
         with self._opening, ExitStack() as last:
             last.callback(self._storage.close)
             last.callback(self.views.close)
+            last.callback(self._close_ledgers)
             for ledger in self._ledgers.values():
                 ledger.stop()
-                last.callback(ledger.close)
             self._feeder.close()
             for ledger in self._ledgers.values():
                 if (
@@ -203,6 +203,13 @@ class Store:
                     and ledger.book.seq > self._kept[ledger.account]
                 ):
                     self._snapshot(ledger)()
+            self.findings.extend(self.caretaker.finish())
+
+    def _close_ledgers(self) -> None:
+        """All of them, those that a chore opened at the end too, even if one cannot be closed."""
+        with ExitStack() as each:
+            for ledger in self._ledgers.values():
+                each.callback(ledger.close)
 
     def _open(self, account: AccountId, progress: Progress) -> Ledger:
         ledger = Ledger(account, lambda: self._folded(account, progress), self.clock, self._feeder)
