@@ -1,7 +1,12 @@
-"""The demo's book against its venues, in one process over real sockets: each fault by itself, found and explained."""
+"""The demo's book against its venues, in one process over real sockets: each fault by itself, found and explained.
+
+Nothing here depends on how fast the machine is: the venues' clock is moved by hand, and no report is overdue because it
+is late.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -9,16 +14,22 @@ from random import Random
 
 import pytest
 
+from trueup.book.book import Book
 from trueup.bootstrap import open_store
+from trueup.cli.demo import keeper as keeper_module
 from trueup.cli.demo import messages as m
+from trueup.cli.demo import trader as trader_module
 from trueup.cli.demo.causes import Cause
 from trueup.cli.demo.keeper import Keeper
 from trueup.cli.demo.trader import Trader
-from trueup.cli.demo.world import NORTH, SOUTH, Plan, open_venues
+from trueup.cli.demo.world import DESKS, NORTH, SOUTH, Plan, open_venues
 from trueup.engine.clock import SystemClock
+from trueup.engine.store import Store
 from trueup.model.differences import Status
-from trueup.model.errors import Unavailable
+from trueup.model.errors import OutcomeUnknown, Unavailable
+from trueup.model.events import OrderReported
 from trueup.model.identifiers import AccountId
+from trueup.model.times import from_ms
 from trueup.venues.paper.client import PaperClient
 from trueup.venues.paper.exchange import PaperExchange
 from trueup.venues.paper.faults import AnyFault, Drop, Duplicate, FaultPlan, ForeignTrade, Liquidation, Outage, TimeOut
@@ -26,13 +37,38 @@ from trueup.venues.paper.orders import OrderRequest
 from trueup.venues.paper.server import HOST, PaperServer
 
 BTC, XBT = "BTC/USDC:USDC", "BTC/USD:BTC"
-PATIENCE_S = 60
+PATIENCE_S = 120
+HOUR_MS = 3_600_000
+
+
+class VenueClock(SystemClock):
+    """The system's clock, set forward by hand."""
+
+    ahead = 0
+
+    def now(self) -> int:
+        return super().now() + self.ahead
+
+
+class Watched(Keeper):
+    """A keeper whose findings can be waited for."""
+
+    def __init__(self, store: Store, venue: PaperClient) -> None:
+        super().__init__(store, venue)
+        self.has_found: defaultdict[Cause, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def found(self, cause: Cause, ids: Sequence[str], explanation: str, booked: str) -> None:
+        super().found(cause, ids, explanation, booked)
+        self.has_found[cause].set()
 
 
 class Pair:
     """Two venues and their keepers, listening."""
 
-    def __init__(self, exchanges: dict[AccountId, PaperExchange], keepers: dict[AccountId, Keeper]) -> None:
+    def __init__(
+        self, clock: VenueClock, exchanges: dict[AccountId, PaperExchange], keepers: dict[AccountId, Watched]
+    ) -> None:
+        self.clock = clock
         self.exchanges = exchanges
         self.keepers = keepers
         self.exchange = exchanges[NORTH]
@@ -49,20 +85,20 @@ class Pair:
 
 @asynccontextmanager
 async def pair(path: Path, *faults: AnyFault) -> AsyncIterator[Pair]:
-    clock = SystemClock()
+    clock = VenueClock()
     plans = {account: FaultPlan(tuple(f for f in faults if f.account == account)) for account in (NORTH, SOUTH)}
     exchanges = open_venues(Plan(plans, (), ()), Random(1), clock)
     store = open_store(path)
     async with PaperServer(exchanges[NORTH]) as north, PaperServer(exchanges[SOUTH]) as south:
         ports = {NORTH: north.port, SOUTH: south.port}
-        keepers = {account: Keeper(store, PaperClient(HOST, port, account)) for account, port in ports.items()}
+        keepers = {account: Watched(store, PaperClient(HOST, port, account)) for account, port in ports.items()}
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keeper.listen()) for keeper in keepers.values()]
             for keeper in keepers.values():
                 await keeper.listening.wait()
                 await keeper.begin()
                 tasks.append(group.create_task(keeper.book_reports()))
-            yield Pair(exchanges, keepers)
+            yield Pair(clock, exchanges, keepers)
             for task in tasks:
                 task.cancel()
     store.close()
@@ -73,8 +109,9 @@ Tell = Callable[..., list[m.AnyMessage]]
 
 
 @pytest.fixture
-def tell(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Tell:
+def tell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tell:
     """Run a story and give what the book told of it."""
+    monkeypatch.setattr(keeper_module, "OVERDUE_MS", HOUR_MS)
 
     def run(story: Story, *faults: AnyFault) -> list[m.AnyMessage]:
         async def main() -> None:
@@ -129,6 +166,7 @@ def test_a_lost_report_is_a_break_that_names_its_fill_and_is_booked_by_id(tell: 
 def test_a_report_that_comes_twice_is_booked_once(tell: Tell) -> None:
     async def story(both: Pair) -> None:
         await both.buy("0.01")
+        await both.keeper.has_found[Cause.REPORTED_TWICE].wait()
         await both.synced()
 
     told = tell(story, Duplicate(account=NORTH))
@@ -168,16 +206,16 @@ def test_what_happened_while_nobody_listened_is_found_with_its_evidence(tmp_path
 
     async def main() -> None:
         """The first book goes before it hears of the last trade; the second comes to the same venue."""
-        clock = SystemClock()
+        clock = VenueClock()
         exchange = open_venues(Plan({NORTH: FaultPlan(), SOUTH: FaultPlan()}, (), ()), Random(1), clock)[NORTH]
         async with PaperServer(exchange) as server:
             for trades in (True, False):
                 store = open_store(tmp_path / "kept")
-                keeper = Keeper(store, PaperClient(HOST, server.port, NORTH))
+                keeper = Watched(store, PaperClient(HOST, server.port, NORTH))
                 listening = asyncio.create_task(keeper.listen())
                 await keeper.listening.wait()
                 await keeper.begin()
-                both = Pair({NORTH: exchange}, {NORTH: keeper})
+                both = Pair(clock, {NORTH: exchange}, {NORTH: keeper})
                 booking = asyncio.create_task(keeper.book_reports())
                 await (trade(both) if trades else both.synced())
                 for task in (listening, booking):
@@ -200,10 +238,12 @@ def test_a_venue_that_is_down_is_unknown_and_not_flat(tell: Tell) -> None:
         assert await both.keeper.reconcile() is Status.FAILED
         with pytest.raises(Unavailable):
             await both.buy("0.01", "swing-2")
+        await both.keeper.has_found[Cause.VENUE_GONE].wait()
+        both.clock.ahead = from_ms(HOUR_MS)
         await both.synced()
         await both.keeper.listening.wait()
 
-    told = tell(story, Outage(account=NORTH, nth=1, for_ms=50))
+    told = tell(story, Outage(account=NORTH, nth=1, for_ms=HOUR_MS))
     assert findings(told) == [(Cause.VENUE_GONE, [])]
     failed = [message for message in told if isinstance(message, m.Compared) and message.status is Status.FAILED]
     assert failed[0].problem == "The venue is down."
@@ -214,9 +254,7 @@ def test_an_order_that_timed_out_is_looked_up_and_never_sent_again(tell: Tell, p
     async def story(both: Pair) -> None:
         ending = asyncio.Event()
         trading = asyncio.create_task(Trader(both.keepers, Random(1), SystemClock(), life=1).trade(ending))
-        while not both.exchange.struck:
-            both.exchange.advance()
-            await asyncio.sleep(0)
+        await both.keeper.has_found[Cause.TIMED_OUT].wait()
         ending.set()
         await trading
         await both.synced()
@@ -226,3 +264,32 @@ def test_an_order_that_timed_out_is_looked_up_and_never_sent_again(tell: Tell, p
     assert found.cause is Cause.TIMED_OUT
     assert len(found.ids) == 1 + placed
     assert words in found.explanation
+
+
+def test_a_cancel_without_an_answer_is_asked_for_again_and_nothing_else_happens(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def story(both: Pair) -> None:
+        ending = asyncio.Event()
+
+        async def without_an_answer_at_first(venue: PaperClient, venue_order_id: str) -> OrderReported:
+            asked.append(venue_order_id)
+            if len(asked) == 1:
+                raise OutcomeUnknown("No answer came.")
+            ending.set()
+            return await cancel(venue, venue_order_id)
+
+        monkeypatch.setattr(PaperClient, "cancel", without_an_answer_at_first)
+        await both.keeper.venue.place(OrderRequest(BTC, "buy", Decimal("0.01"), "swing-1", "limit", Decimal(1)))
+        await both.synced()
+        await Trader(both.keepers, Random(1), SystemClock(), life=1).trade(ending)
+        await both.synced()
+        assert both.keeper.ledger.read(Book.open_orders) == {}
+
+    cancel = PaperClient.cancel
+    monkeypatch.setattr(trader_module, "DESKS", DESKS[:1])
+    monkeypatch.setattr(trader_module, "RESTING_MAX", 0)
+    assert findings(tell(story)) == []
+    assert asked == [asked[0]] * 2

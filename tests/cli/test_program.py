@@ -206,7 +206,13 @@ def test_a_reader_that_goes_away_is_no_difference_and_no_error(data: Path, verb:
     os.close(reader)  # gone before there is anything to read
     with open(writer, "wb") as nobody:  # noqa: PTH123 - a descriptor has no path
         ended = subprocess.run(
-            [*PROGRAM, *verb], stdout=nobody, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE_S, env=env
+            [*PROGRAM, *verb],
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
+            env=env,
         )
     assert (ended.returncode, ended.stderr) == (141, "")
 

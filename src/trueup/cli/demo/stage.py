@@ -1,7 +1,8 @@
 """The parent: runs the venues, starts the book, kills it while it writes, starts it again, and ends it in good order.
 
-A kill waits until what struck before has been found, so that each story can be told apart; and it waits for a write, so
-that it strikes in the middle of one.
+The venues stand still until there is a book for the first time, however long that takes: nobody could find what struck
+before. A kill waits until what struck before has been found, so that each story can be told apart; and it waits for a
+write, so that it strikes in the middle of one.
 """
 
 import asyncio
@@ -35,16 +36,17 @@ BEAT_S = 0.1
 WRITES_PASSED = 20
 """Writes that a kill lets pass on average when its time has come, so that it strikes at another one each time."""
 
-EXTRA_S_MAX = 30.0
-"""How long a run may go on after its time until everything planned has struck and was found."""
+EXTRA_S_MAX = 120.0
+"""How long a run may go on after its time until everything planned has struck and was found: on a busy machine the
+book's process alone takes a while to start, and it starts three times."""
 
-ENDING_S_MAX = 30.0
+ENDING_S_MAX = 60.0
 """How long the book may take to agree with its venues and close."""
 
 CHUNK_BYTES = 65_536
 """What a pipe holds."""
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 """For a process to end when its parent is interrupted."""
 
 
@@ -82,6 +84,7 @@ class Stage:
         self._ports: dict[AccountId, int] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._ending = False
+        self._opened = asyncio.Event()
         self._watch: Callable[[], None] = _nobody
 
     @property
@@ -105,7 +108,7 @@ class Stage:
             for account, exchange in self.exchanges.items():
                 server = await stack.enter_async_context(PaperServer(exchange, beat_s=BEAT_S))
                 self._ports[account] = server.port
-            pumps = [asyncio.create_task(pump(exchange, STEP_S)) for exchange in self.exchanges.values()]
+            pumps = [asyncio.create_task(self._pump(exchange)) for exchange in self.exchanges.values()]
             steering = asyncio.create_task(self._steer(seconds, pumps))
             try:
                 await self._live()
@@ -143,11 +146,15 @@ class Stage:
             stderr=errors,
             start_new_session=True,  # an interrupt from the keyboard is for the parent, which ends the book in order
         )
+        if self._ending:
+            self._ask_to_end()
         kill = None
         try:
             async for lines in _lines(process):
                 for line in lines:
                     self.record.hear(m.read(line), self._clock.now())
+                if self.record.state == "running":
+                    self._opened.set()
                 if kill is None and self._kill_is_due():
                     process.kill()
                     kill = Kill(self._clock.now())
@@ -183,6 +190,11 @@ class Stage:
 
     # --- what happens beside it ---------------------------------------------------------------------------------------
 
+    async def _pump(self, exchange: PaperExchange) -> None:
+        """Let a venue live, from when there is a book."""
+        await self._opened.wait()
+        await pump(exchange, STEP_S)
+
     async def _steer(self, seconds: float, pumps: list[asyncio.Task[None]]) -> None:
         """Pay money in after a liquidation; when the time is up and all was found, stop the venues and the book."""
         ruined = 0
@@ -198,11 +210,15 @@ class Stage:
         self.record.state = "ending"
         for task in pumps:
             task.cancel()
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write(b"end\n")
+        self._ask_to_end()
         await asyncio.sleep(ENDING_S_MAX)
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
+
+    def _ask_to_end(self) -> None:
+        """Tell the book to end; one that is killed before it hears that leaves it to be told to the next."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(b"end\n")
 
     def _is_over(self, seconds: float) -> bool:
         if self.elapsed_ms > (seconds + EXTRA_S_MAX) * 1_000:

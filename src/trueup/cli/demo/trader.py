@@ -65,6 +65,8 @@ class Trader:
                 await self._place(keeper, self._order(desk, keeper))
         except Rejected:
             pass  # no money for it, or nothing left to cancel: the answer is final, and nothing changed
+        except OutcomeUnknown:
+            pass  # of a cancel: if it was not done it is asked for again, which does no harm to one that was
 
     def _order(self, desk: Desk, keeper: Keeper) -> OrderRequest:
         position = keeper.ledger.read(lambda book: book.position(desk.instrument))
