@@ -16,6 +16,7 @@ from struct import Struct
 
 import msgspec
 
+from trueup.model.errors import BadInput
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Frame, Hash
 
@@ -25,6 +26,16 @@ HASH_BYTES = 32
 HEADER_BYTES = _FIELDS.size + HASH_BYTES
 BODY_BYTES_MAX = 64 << 20
 """A commit larger than this is refused: it could neither be read back in bounded memory nor be healed in one step."""
+
+
+def require_appendable(body: bytes, count: int) -> None:
+    """Raises :class:`BadInput` for what cannot be one frame."""
+    if count < 1:
+        raise BadInput("count", count, "a frame holds at least one event", remedy="Commit nothing, or something.")
+    if len(body) > BODY_BYTES_MAX:
+        raise BadInput(
+            "body", f"{len(body)} bytes", f"more than {BODY_BYTES_MAX} bytes", remedy="Commit in smaller batches."
+        )
 
 
 class Flaw(msgspec.Struct, frozen=True):

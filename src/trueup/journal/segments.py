@@ -14,13 +14,13 @@ import msgspec
 
 from trueup.journal.disk import Disk
 from trueup.journal.findings import RecoveryReport, VerifyReport, damaged
-from trueup.journal.frame import BODY_BYTES_MAX, HEADER_BYTES, pack
+from trueup.journal.frame import HEADER_BYTES, pack, require_appendable
 from trueup.journal.records import read_head, write_head
 from trueup.journal.recovery import EMPTY, Copies, End, Log, recover
 from trueup.journal.seeking import last_passed, recorded_by
 from trueup.journal.segment_file import BLOCK, SEGMENT_BYTES, Mark, Segment, SegmentHeader, SegmentReader, Spare
 from trueup.journal.verify import Progress, Verification, verify
-from trueup.model.errors import BadInput, JournalFailed, StaleEpoch
+from trueup.model.errors import JournalFailed, StaleEpoch
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Effects, Frame, Head
 
@@ -274,12 +274,7 @@ class SegmentJournal:
                 f"{self.ledger} is led by epoch {self._end.epoch}, and this process holds epoch {self.epoch}.",
                 remedy="Let the present leader write; open the ledger again once this process leads.",
             )
-        if count < 1:
-            raise BadInput("count", count, "a frame holds at least one event", remedy="Commit nothing, or something.")
-        if len(body) > BODY_BYTES_MAX:
-            raise BadInput(
-                "body", f"{len(body)} bytes", f"more than {BODY_BYTES_MAX} bytes", remedy="Commit in smaller batches."
-            )
+        require_appendable(body, count)
 
     def _make_room(self, body_bytes: int) -> None:
         """Go on to a new segment where the frame does not fit; one too large for any gets a segment of its own."""

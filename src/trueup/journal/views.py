@@ -7,7 +7,7 @@ A second writer is refused by the directory lock, threads of this process take t
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import count, pairwise
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Self, TypeVar
@@ -17,6 +17,7 @@ import msgspec
 
 from trueup.journal import control_rows, sqlite, views_check, views_rows, views_schema
 from trueup.journal.disk import Disk
+from trueup.journal.soundness import require_sound
 from trueup.journal.sqlite import REBUILD
 from trueup.model.errors import ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
@@ -108,7 +109,7 @@ class SqliteViews:
             ValueError: A change contradicts itself.
         """
         for change in changes:
-            _check(change)
+            require_sound(change)
         with self._write() as db, exact():
             for change in changes:
                 _apply(db, self.path, change)
@@ -284,19 +285,6 @@ def _ledger(db: apsw.Connection, ledger: AccountId) -> tuple[int, Head]:
         return 0, Head(Seq(0), GENESIS)
     id_, applied, hash_, recorded_at = row
     return id_, Head(applied, hash_, recorded_at)
-
-
-def _check(change: Change) -> None:
-    frames = change.frames
-    if not frames or change.seq != frames[-1].last:
-        raise ValueError(f"{change.ledger}: a change is true at the seq of its last frame, not {change.seq}")
-    for frame, following in pairwise(frames):
-        if following.first != frame.last + 1 or following.previous != frame.hash:
-            raise ValueError(f"{change.ledger}: frame {following.first} does not continue frame {frame.first}")
-    owners = {p.account for p in change.positions} | {b.account for b in change.balances}
-    owners |= {o.account for o in change.orders} | {f.ledger for f in frames}
-    if owners != {change.ledger}:
-        raise ValueError(f"{change.ledger}: rows of {sorted(owners)}")
 
 
 def _apply(db: apsw.Connection, path: Path, change: Change) -> None:
