@@ -7,8 +7,9 @@ import pytest
 
 from tests.journal.views_world import ACCOUNT, Writer
 from trueup.journal import sqlite
+from trueup.journal.migration import Migration, known
 from trueup.journal.views import SqliteViews
-from trueup.journal.views_schema import APPLICATION_ID, Migration, known, migrate
+from trueup.journal.views_schema import APPLICATION_ID, migrate
 from trueup.model.errors import ViewsFailed
 
 FIRST = Migration(1, "0001_a.sql", "CREATE TABLE a (x INTEGER) STRICT; CREATE TABLE b (y INTEGER) STRICT;")

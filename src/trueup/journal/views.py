@@ -17,6 +17,7 @@ import msgspec
 
 from trueup.journal import control_rows, sqlite, views_check, views_rows, views_schema
 from trueup.journal.disk import Disk
+from trueup.journal.migration import known
 from trueup.journal.soundness import require_sound
 from trueup.journal.sqlite import REBUILD
 from trueup.model.errors import ViewsFailed
@@ -187,6 +188,23 @@ class SqliteViews:
         except ViewsFailed as failure:
             return [failure.message]
 
+    def proving(self) -> Iterator[None]:
+        """Read every row of every table from the disk, in the order of its key, a few thousand a step.
+
+        Raises:
+            ViewsFailed: A page fails its checksum, or a row breaks a rule.
+        """
+        for table in views_check.TABLES:
+            after: views_rows.Row | None = None
+            while True:
+                with sqlite.refusing(self.path), closing(sqlite.open_reader(self.path)) as db:  # its cache is empty
+                    self._connected()
+                    after = views_check.prove_slice(db, self.path, table, after)
+                    sqlite.require_checksums(db, self.path)
+                yield
+                if after is None:
+                    break
+
     def _frames_page(self, ledger: AccountId, after: Seq) -> Sequence[Frame]:
         with self._read() as db:
             rows = db.execute(views_rows.GET_FRAMES, (_ledger(db, ledger)[0], after, FRAMES_A_PAGE))
@@ -270,7 +288,7 @@ def _open(path: Path) -> apsw.Connection:
         with sqlite.refusing(path):
             views_check.require_whole_log(db, path, unlogged, log_bytes)
             sqlite.keep_log(db, keep=False)
-            views_schema.migrate(db, path, views_schema.known())
+            views_schema.migrate(db, path, known())
             sqlite.require_checksums(db, path)
     except BaseException:
         db.close(force=True)

@@ -4,13 +4,12 @@ Each file runs once, in a transaction of its own, and its hash is kept: a databa
 files that were edited after they had run, is refused rather than guessed at.
 """
 
-from hashlib import blake2b
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import apsw
 
+from trueup.journal.migration import Edited, Migration, Newer, pending
 from trueup.journal.sqlite import REBUILD
 from trueup.model.errors import ViewsFailed
 
@@ -23,27 +22,7 @@ _TABLE = """
     ) STRICT"""
 
 
-class Migration(NamedTuple):
-    """One numbered file."""
-
-    number: int
-    name: str
-    sql: str
-
-    @property
-    def hash(self) -> bytes:
-        """blake2b-256 of its text."""
-        return blake2b(self.sql.encode(), digest_size=32).digest()
-
-
-def known() -> list[Migration]:
-    """The migrations this version brings, in order."""
-    files = resources.files("trueup.journal").joinpath("migrations").iterdir()
-    named = sorted((file.name, file) for file in files if file.name.endswith(".sql"))
-    return [Migration(int(name[:4]), name, file.read_text(encoding="utf-8")) for name, file in named]
-
-
-def migrate(db: apsw.Connection, path: Path, migrations: list[Migration]) -> None:
+def migrate(db: apsw.Connection, path: Path, migrations: Sequence[Migration]) -> None:
     """Run what has not run yet.
 
     Raises:
@@ -51,16 +30,16 @@ def migrate(db: apsw.Connection, path: Path, migrations: list[Migration]) -> Non
     """
     if db.pragma("application_id") != APPLICATION_ID and not _empty(db):
         raise ViewsFailed(f"{path} is another program's database.", remedy="Name another data directory.")
-    done = _done(db)
-    if len(done) > len(migrations):
+    try:
+        missing = pending(_done(db), migrations)
+    except Newer as unfit:
         raise ViewsFailed(
-            f"{path} has schema {len(done)}; this trueup knows {len(migrations)}.",
+            f"{path}: {unfit}",
             remedy="Use the version that wrote it or a later one, or run `trueup views rebuild`.",
-        )
-    for number, (migration, hash_) in enumerate(zip(migrations, done, strict=False), start=1):
-        if migration.number != number or migration.hash != hash_:
-            raise ViewsFailed(f"{path}: migration {migration.name} is not the one that ran.", remedy=REBUILD)
-    for migration in migrations[len(done) :]:
+        ) from unfit
+    except Edited as unfit:
+        raise ViewsFailed(f"{path}: {unfit}", remedy=REBUILD) from unfit
+    for migration in missing:
         _run(db, migration)
 
 
