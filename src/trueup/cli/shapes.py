@@ -23,7 +23,20 @@ Json = Any
 """What JSON can hold."""
 
 _TIMES = frozenset(
-    {"closed_at", "cut", "effective_from", "expiry", "opened_at", "recorded_at", "updated_at", "venue_time"}
+    {
+        "closed_at",
+        "created_at",
+        "cut",
+        "effective_from",
+        "expiry",
+        "newest_recorded_at",
+        "newest_venue_time",
+        "opened_at",
+        "proven_at",
+        "recorded_at",
+        "updated_at",
+        "venue_time",
+    }
 )
 
 

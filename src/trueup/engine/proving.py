@@ -18,19 +18,39 @@ from trueup.model.identifiers import AccountId
 from trueup.ports import Clock
 
 
-class Proven(msgspec.Struct, frozen=True):
-    """A backup that was restored.
+class Verified(msgspec.Struct, frozen=True):
+    """What became of an attempt to prove a backup.
 
     Attributes:
         name: Of its manifest.
+        proven: Whether it came back whole, and is marked so.
         ledgers: As they came back.
+        problems: What is wrong with it, or shows of the other backups, in sentences for a person.
     """
 
     name: str
+    proven: bool
     ledgers: Sequence[RestoredLedger]
+    problems: Sequence[str]
 
 
-def prove(destination: Destination, name: str, clock: Clock, scratch: Path | None, progress: Progress) -> Proven:
+def verify(destination: Destination, name: str, clock: Clock, scratch: Path | None, progress: Progress) -> Verified:
+    """Prove a backup, the newest unless it is named, and look at all others. Raises as :func:`prove`, but for damage."""
+    wanted = manifests.full_name(name) if name else newest(destination)
+    problems: list[str] = []
+    ledgers: Sequence[RestoredLedger] = ()
+    try:
+        ledgers = prove(destination, wanted, clock, scratch, progress)
+    except BackupDamaged as damage:
+        problems = [str(damage)]
+    proven = not problems
+    problems += [problem for problem in survey(destination) if not any(problem in told for told in problems)]
+    return Verified(wanted, proven, ledgers, problems)
+
+
+def prove(
+    destination: Destination, name: str, clock: Clock, scratch: Path | None, progress: Progress
+) -> Sequence[RestoredLedger]:
     """Restore a backup into a scratch directory, and only then mark it as proven.
 
     Args:
@@ -53,7 +73,7 @@ def prove(destination: Destination, name: str, clock: Clock, scratch: Path | Non
     states = {ledger.account: ledger.state_hash for ledger in ledgers}
     _refuse_other_proof(destination, name, digest, states)
     manifests.write_proof(destination, Proof(name, digest, clock.now(), states, FORMAT))
-    return Proven(name, ledgers)
+    return ledgers
 
 
 def newest(destination: Destination) -> str:

@@ -45,11 +45,15 @@ class LocalDestination:
         """
         path = path.expanduser().absolute()
         if apart_from is not None:
-            _refuse_within(path, apart_from)
+            refuse_within(path, apart_from)
         found = cls(path, disk or Disk())
         with _told(path):
             found._begin(create=create)
         return found
+
+    def shares_disk_with(self, other: Path) -> bool:
+        """Whether it would be lost with the disk that another directory is on."""
+        return self.path.stat().st_dev == other.stat().st_dev
 
     def put(self, name: str, data: bytes) -> None:
         """Write a blob whole and sync it."""
@@ -125,7 +129,8 @@ def _told(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _refuse_within(path: Path, data: Path) -> None:
+def refuse_within(path: Path, data: Path) -> None:
+    """Refuse a backup directory and a data directory of which one holds the other. Raises :class:`BadInput`."""
     ours, theirs = path.resolve(), data.expanduser().resolve()
     if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
         raise BadInput(

@@ -120,6 +120,24 @@ class Listed(msgspec.Struct, frozen=True):
     proven: bool
 
 
+class Described(msgspec.Struct, frozen=True):
+    """A backup as its manifest tells, or what is wrong with that.
+
+    Attributes:
+        bytes: Of all its blobs, as they are packed.
+        proven_at: When it was last proven, in nanoseconds; None where it was not.
+        problem: Why manifest or proof cannot be read; empty when they can.
+    """
+
+    name: str
+    created_at: int
+    events: int
+    ledgers: Sequence[LedgerBackup] = ()
+    bytes: int = 0
+    proven_at: int | None = None
+    problem: str = ""
+
+
 Record = TypeVar("Record", Manifest, Proof)
 
 
@@ -136,6 +154,33 @@ def listed(destination: Destination) -> Sequence[Listed]:
         for blob in destination.blobs(MANIFESTS)
         if (match := _NAME.fullmatch(blob.name)) is not None
     ]
+
+
+def described(destination: Destination) -> Sequence[Described]:
+    """Every backup there is, oldest first, with what its manifest tells. Raises :class:`BackupFailed`."""
+    found = []
+    for backup in listed(destination):
+        told = Described(backup.name, backup.created_at, backup.events)
+        try:
+            manifest, digest = read_manifest(destination, backup.name)
+            size = sum(chunk.packed_size for chunk in manifest.chunks)
+            told = msgspec.structs.replace(told, ledgers=manifest.ledgers, bytes=size)
+            proof = read_proof(destination, backup.name, digest)
+        except BackupDamaged as damage:
+            found.append(msgspec.structs.replace(told, problem=damage.message))
+        else:
+            found.append(msgspec.structs.replace(told, proven_at=proof.proven_at if proof is not None else None))
+    return found
+
+
+def short_name(name: str) -> str:
+    """A manifest's name as people give it."""
+    return name.removeprefix(MANIFESTS).removesuffix(".json")
+
+
+def full_name(name: str) -> str:
+    """A manifest's name from what people give."""
+    return f"{MANIFESTS}{short_name(name)}.json"
 
 
 def write_manifest(destination: Destination, manifest: Manifest) -> str:

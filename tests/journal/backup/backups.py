@@ -1,0 +1,79 @@
+"""A store with fills, a destination beside it, and backups taken at once: what the tests of backups share."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TypeVar
+
+from tests.engine.world import ACCOUNT, DEFINED, fill, store_at
+from trueup.book.snapshot import state_hash
+from trueup.engine.backing_up import Made, back_up
+from trueup.engine.points import NEWEST, Point
+from trueup.engine.restoring import RestoredLedger, plan, restore
+from trueup.engine.store import Store
+from trueup.journal.backup.destination import Destination
+from trueup.journal.backup.local import LocalDestination
+from trueup.journal.backup.new_directory import NewDirectory
+from trueup.journal.disk import Disk
+from trueup.model.identifiers import AccountId
+from trueup.ports import Frame, Head
+
+Answer = TypeVar("Answer")
+
+
+def run(steps: Generator[object, None, Answer]) -> Answer:
+    """Take all steps of a generator; its answer."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+
+def silent(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+def booked(path: Path, *commits: int) -> Store:
+    """A store in which so many fills were booked, commit by commit."""
+    store = store_at(path)
+    book(store, *commits)
+    return store
+
+
+def book(store: Store, *commits: int) -> None:
+    ledger = store.ledger(ACCOUNT)
+    if not ledger.head.seq:
+        ledger.book_facts([DEFINED])
+    for count in commits:
+        seq = ledger.head.seq
+        ledger.book_facts([fill(number) for number in range(seq, seq + count)])
+
+
+def destination_at(path: Path, disk: Disk | None = None) -> LocalDestination:
+    return LocalDestination.open(path / "backup", create=True, disk=disk)
+
+
+def backed_up(store: Store, destination: Destination) -> Made:
+    return run(back_up(store, destination, quiet=True))
+
+
+def restored(
+    destination: Destination, path: Path, point: Point = NEWEST, *, accept_loss: int = 0, disk: Disk | None = None
+) -> list[RestoredLedger]:
+    planned = plan(destination, point)
+    target = NewDirectory.begin(path, disk)
+    return list(restore(destination, planned, target, accept_loss=accept_loss, progress=silent))
+
+
+def frames_of(store: Store, account: AccountId = ACCOUNT) -> list[Frame]:
+    return list(store.ledger(account).journal.read())
+
+
+def head_and_state(store: Store, account: AccountId = ACCOUNT) -> tuple[Head, bytes]:
+    ledger = store.ledger(account)
+    return ledger.head, state_hash(ledger.book)
+
+
+def all_blobs(destination: LocalDestination) -> list[Path]:
+    return [destination.path / blob.name for blob in destination.blobs()]
