@@ -1,13 +1,20 @@
 """The wiring: the only file that names concrete adapters."""
 
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from trueup.engine import rebuilding
+from trueup.engine.backup_chores import BackupChore, RestoreTestChore, Schedule
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
 from trueup.engine.rebuilding import Note, Progress
+from trueup.engine.restore_test import ChildTest
 from trueup.engine.store import Store
+from trueup.journal.backup.local import LocalDestination, refuse_within
+from trueup.journal.backup.new_directory import NewDirectory
+from trueup.journal.backup.old_directory import OldDirectory
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.model.errors import BadInput
 from trueup.model.identifiers import AccountId
@@ -47,6 +54,51 @@ def rebuild_views(path: Path, progress: Progress, note: Note) -> None:
         rebuilding.rebuild_views(storage, progress, note).close()
     finally:
         storage.close()
+
+
+def open_destination(path: Path, *, create: bool = False, apart_from: Path | None = None) -> LocalDestination:
+    """A directory that holds backups. Raises as :meth:`LocalDestination.open` does."""
+    return LocalDestination.open(path, create=create, apart_from=apart_from)
+
+
+def keep_backups(
+    store: Store, to: Path, *, apart_from: Path | None, tests: bool, schedule: Schedule | None = None
+) -> BackupChore:
+    """Have a store back itself up until it is closed.
+
+    Args:
+        store: Which.
+        to: The backup directory. One that is not there, or refuses, never stops the booking.
+        apart_from: The data directory of the store, if it has one.
+        tests: Whether to prove the newest backup now and then, in a process of its own.
+        schedule: How often.
+
+    Raises:
+        BadInput: The backup directory and the data directory lie within one another.
+    """
+    if apart_from is not None:
+        refuse_within(to, apart_from)
+    plan = schedule or Schedule()
+    open_it = partial(open_destination, to, create=True, apart_from=apart_from)
+    backups = BackupChore(store, open_it, plan)
+    store.chores(
+        [backups, *([RestoreTestChore(open_it, partial(_begin_test, to), store.clock, plan)] if tests else [])]
+    )
+    return backups
+
+
+def _begin_test(path: Path, name: str) -> ChildTest:
+    return ChildTest([sys.executable, "-m", "trueup", "backup", "verify", name, "--from", str(path), "--json"])
+
+
+def new_directory(path: Path) -> NewDirectory:
+    """A data directory to restore into. Raises as :meth:`NewDirectory.begin` does."""
+    return NewDirectory.begin(path)
+
+
+def old_directory(path: Path) -> OldDirectory:
+    """A data directory that is to be replaced. Raises as :class:`OldDirectory` does."""
+    return OldDirectory(path)
 
 
 def reader(venue: str, account: AccountId, hints: Hints) -> Reader:
