@@ -187,6 +187,11 @@ class Ledger:
         with self._fencing():
             yield from self.journal.read(after)
 
+    def recorded_by(self, time: int) -> Head:
+        """The last frame recorded at or before a time. Raises as :meth:`frames` does."""
+        with self._fencing():
+            return self.journal.recorded_by(time)
+
     def fence(self, damage: JournalDamaged) -> None:
         """Let nobody book into this ledger or read its book until it is reopened, which heals what can be healed."""
         if self._fenced is None:

@@ -4,7 +4,7 @@ A past book is folded anew from the journal, never patched. There are two kinds 
 to a time of recording), and what had happened by a venue time, as far as we know now.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
 import msgspec
@@ -16,6 +16,7 @@ from trueup.model import events as e
 from trueup.model.errors import NotFound
 from trueup.model.facts import fact_key
 from trueup.model.identifiers import Seq
+from trueup.ports import Frame
 
 BATCH = 1_000
 """Events folded at once."""
@@ -49,35 +50,51 @@ NOW = Moment()
 
 def entries(ledger: Ledger, after: Seq = Seq(0)) -> Iterator[Entry]:
     """The durable events after a seq, oldest first."""
-    for frame in ledger.frames(after):
+    return unpacked(ledger.frames(after), after)
+
+
+def unpacked(frames: Iterable[Frame], after: Seq = Seq(0)) -> Iterator[Entry]:
+    """The events of frames that stand after a seq."""
+    for frame in frames:
         for seq, event in enumerate(decode(frame.body), frame.first):
             if seq > after:
                 yield Entry(Seq(seq), frame.recorded_at, event)
 
 
-def entries_at(ledger: Ledger, moment: Moment) -> Iterator[Entry]:
-    """The events that count at a moment, oldest first.
+def last_seq(ledger: Ledger, moment: Moment) -> Seq:
+    """The last event that was recorded by a moment; 0 when none was.
 
     Raises:
         NotFound: The ledger has not come to that seq yet.
     """
-    every = entries(ledger)
+    head = ledger.head.seq
     if moment.seq is not None:
-        last = moment.seq
-        if last > ledger.head.seq:
+        if moment.seq > head:
             raise NotFound(
-                f"{ledger.account} ends at seq {ledger.head.seq}; there is no seq {last} yet.",
+                f"{ledger.account} ends at seq {head}; there is no seq {moment.seq} yet.",
                 remedy="Ask for a seq up to that one.",
             )
-        return takewhile(lambda entry: entry.seq <= last, every)
-    if moment.recorded is not None:
-        time = moment.recorded
-        return takewhile(lambda entry: entry.recorded_at <= time, every)
-    return every if moment.venue_time is None else _happened(every, moment.venue_time)
+        return moment.seq
+    return head if moment.recorded is None else ledger.recorded_by(moment.recorded).seq
+
+
+def entries_at(ledger: Ledger, moment: Moment) -> Iterator[Entry]:
+    """The events that count at a moment, oldest first. Raises as :func:`last_seq` does."""
+    return counting(entries(ledger), moment, last_seq(ledger, moment))
+
+
+def counting(every: Iterator[Entry], moment: Moment, last: Seq) -> Iterator[Entry]:
+    """Of the events of a ledger those that count at a moment, ``last`` being its :func:`last_seq`."""
+    known = takewhile(lambda entry: entry.seq <= last, every)
+    return known if moment.venue_time is None else _happened(known, moment.venue_time)
 
 
 def book_at(ledger: Ledger, moment: Moment) -> Book:
-    """The book as it stood at a moment; the present one for :data:`NOW`. Raises as :func:`entries_at` does."""
+    """The book as it stood at a moment, folded from the log's start; the present one for :data:`NOW`.
+
+    It believes the log alone, and takes its time. :mod:`trueup.engine.time_travel` finds the same book sooner.
+    Raises as :func:`last_seq` does.
+    """
     if moment == NOW:
         return ledger.book
     folded = Seq(0)
@@ -87,7 +104,7 @@ def book_at(ledger: Ledger, moment: Moment) -> Book:
         return ((entry.seq, entry.event) for entry in so_far)
 
     book = Book(ledger.account, history)
-    for batch in _batches(entries_at(ledger, moment)):
+    for batch in batches(entries_at(ledger, moment)):
         folded = batch[-1].seq
         book.evolve([entry.event for entry in batch], batch[0].seq)
         book.forget_changes()
@@ -95,12 +112,18 @@ def book_at(ledger: Ledger, moment: Moment) -> Book:
 
 
 def _happened(every: Iterator[Entry], until: int) -> Iterator[Entry]:
-    """What happened until a venue time. Definitions hold at any time; a match needs both of its sides."""
+    """What happened until a venue time, and what was decided about that.
+
+    Definitions hold at any time; a match needs both of its sides; a comparison speaks of its cut.
+    """
     later: set[str | None] = set()
     for entry in every:
         event = entry.event
         if isinstance(event, e.DeclarationMatched):
             if later.isdisjoint((event.fill_key, f"declared|{event.declaration_id}")):
+                yield entry
+        elif isinstance(event, e.Compared):
+            if event.cut is None or event.cut <= until:
                 yield entry
         elif getattr(event, "venue_time", 0) <= until:
             yield entry
@@ -108,7 +131,7 @@ def _happened(every: Iterator[Entry], until: int) -> Iterator[Entry]:
             later.add(fact_key(event))
 
 
-def _batches(every: Iterator[Entry]) -> Iterator[list[Entry]]:
+def batches(every: Iterator[Entry]) -> Iterator[list[Entry]]:
     """Runs of consecutive seqs, since a book counts on from the first of a batch."""
     batch: list[Entry] = []
     for entry in every:

@@ -4,7 +4,7 @@ It saves time and is never the truth: whoever is refused one folds the log inste
 """
 
 from trueup.book.book import Book, History
-from trueup.book.snapshot import restore, state_hash
+from trueup.book.snapshot import proves, restore
 from trueup.model.errors import BadInput
 from trueup.model.identifiers import AccountId, Seq
 
@@ -22,14 +22,14 @@ def resumed(account: AccountId, seq: Seq, state: bytes, proved: bytes, history: 
     Raises:
         BadInput: It is of another format, account or seq, or what comes out is not what was hashed.
     """
+    if not proves(state, proved):
+        raise _refused(seq, "its state does not fit the hash beside it")
     try:
         book = restore(state, history)
     except (LookupError, ArithmeticError, ValueError) as error:
         raise _refused(seq, f"its parts do not fit one another ({error!r})") from error
     if (book.account, book.seq) != (account, seq):
         raise _refused(seq, f"it is the state of {book.account} at seq {book.seq}")
-    if state_hash(book) != proved:
-        raise _refused(seq, "its state does not fit the hash beside it")
     return book
 
 
