@@ -29,11 +29,11 @@ from trueup.model.differences import Status
 from trueup.model.errors import OutcomeUnknown, Unavailable
 from trueup.model.events import OrderReported
 from trueup.model.identifiers import AccountId
+from trueup.model.orders import OrderRequest
 from trueup.model.times import from_ms
 from trueup.venues.paper.client import PaperClient
 from trueup.venues.paper.exchange import PaperExchange
 from trueup.venues.paper.faults import AnyFault, Drop, Duplicate, FaultPlan, ForeignTrade, Liquidation, Outage, TimeOut
-from trueup.venues.paper.orders import OrderRequest
 from trueup.venues.paper.server import HOST, PaperServer
 
 BTC, XBT = "BTC/USDC:USDC", "BTC/USD:BTC"

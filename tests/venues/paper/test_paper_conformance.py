@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from tests.venues.paper.world import BTC, MAIN, World, limit_order, market_order
@@ -99,6 +100,9 @@ def test_refusals_come_as_what_they_are(tell: Callable[..., None]) -> None:
             await venue.place(market_order("buy", "0.0005"))
         assert caught.value.venue_code == "bad_quantity"
         assert caught.value.remedy == "Round the quantity to the market's step."
+        with pytest.raises(Rejected) as unknown:
+            await venue.place(msgspec.structs.replace(market_order("buy", "0.1"), order_type="take_profit"))
+        assert unknown.value.venue_code == "bad_order_type"
         with pytest.raises(OutcomeUnknown):
             await venue.place(market_order("buy", "0.1", "trend-1"))
         assert (await venue.find("trend-1")) is not None

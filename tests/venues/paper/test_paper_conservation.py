@@ -13,8 +13,8 @@ from tests.venues.paper.world import BTC, ETH, MAIN, SOL, XBT, World
 from trueup.model.errors import Rejected
 from trueup.model.events import Fact, FillBooked, FundingPaid, TransferBooked
 from trueup.model.numbers import exact, quotient
+from trueup.model.orders import OrderRequest
 from trueup.venues.paper.markets import by_symbol, usual_markets
-from trueup.venues.paper.orders import OrderRequest
 
 MARKETS = by_symbol(usual_markets())
 ROUNDING = Decimal("1e-18")

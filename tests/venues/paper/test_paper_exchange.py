@@ -24,9 +24,10 @@ from trueup.model.facts import order_key
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import quotient
+from trueup.model.orders import OrderRequest
 from trueup.venues.paper.faults import FaultPlan, ForeignTrade
 from trueup.venues.paper.markets import Market
-from trueup.venues.paper.orders import OrderRequest, strategy_of
+from trueup.venues.paper.orders import strategy_of
 
 D = Decimal
 

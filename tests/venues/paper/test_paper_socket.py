@@ -259,7 +259,7 @@ CHILD = """
 import asyncio, sys
 from decimal import Decimal
 from trueup.venues.paper.client import PaperClient
-from trueup.venues.paper.orders import OrderRequest
+from trueup.model.orders import OrderRequest
 
 async def main():
     client = PaperClient("127.0.0.1", int(sys.argv[1]), "paper:main")

@@ -6,11 +6,11 @@ from random import Random
 
 from trueup.model.events import Fact, FillBooked
 from trueup.model.identifiers import AccountId, Side
+from trueup.model.orders import OrderRequest
 from trueup.model.times import NS_PER_MS
 from trueup.venues.paper.exchange import PaperExchange
 from trueup.venues.paper.faults import NO_FAULTS, AnyFault, FaultPlan
 from trueup.venues.paper.markets import usual_markets
-from trueup.venues.paper.orders import OrderRequest
 
 MAIN = AccountId("paper:main")
 OTHER = AccountId("paper:other")

@@ -15,9 +15,9 @@ from trueup.cli.demo.world import DESKS, Desk
 from trueup.model.errors import OutcomeUnknown, Rejected, Unavailable
 from trueup.model.identifiers import AccountId, Side
 from trueup.model.numbers import ZERO
+from trueup.model.orders import OrderRequest
 from trueup.model.times import NS_PER_SECOND
 from trueup.ports import Clock
-from trueup.venues.paper.orders import OrderRequest
 
 STEP_S = 0.01
 ORDERS_PER_LIFE = 1_000_000

@@ -9,8 +9,8 @@ from trueup.model.differences import VenueSnapshot
 from trueup.model.events import Fact, OrderReported
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
+from trueup.model.orders import OrderRequest
 from trueup.venues.paper.exchange import PaperExchange
-from trueup.venues.paper.orders import OrderRequest
 
 
 def answer(exchange: PaperExchange, call: "AnyCall") -> "Answer":

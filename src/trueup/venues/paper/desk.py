@@ -11,10 +11,11 @@ from trueup.model.events import Fact, FillBooked
 from trueup.model.facts import fact_key
 from trueup.model.identifiers import AccountId
 from trueup.model.numbers import exact
+from trueup.model.orders import OrderRequest
 from trueup.ports import Clock
 from trueup.venues.paper.account import Account
 from trueup.venues.paper.feed import Feed
-from trueup.venues.paper.orders import Order, OrderRequest
+from trueup.venues.paper.orders import Order
 
 
 class Truth(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from trueup.model.events import Fact, FillBooked, FundingPaid, LiquidationFlagge
 from trueup.model.identifiers import AccountId, Side
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import ZERO, exact
+from trueup.model.orders import OrderRequest
 from trueup.model.times import from_ms
 from trueup.ports import Clock
 from trueup.venues.paper import faults as f
@@ -24,7 +25,7 @@ from trueup.venues.paper.account import Account
 from trueup.venues.paper.desk import Desk, Stamps, Truth
 from trueup.venues.paper.feed import Feed, Listener
 from trueup.venues.paper.markets import Market, by_symbol
-from trueup.venues.paper.orders import Order, OrderRequest, check_terms, strategy_of
+from trueup.venues.paper.orders import Order, check_terms, strategy_of
 
 PAGE = 500
 """Facts on a page of history."""

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from trueup.model.numbers import ZERO
+from trueup.model.orders import OrderRequest
 from trueup.venues.paper.markets import Market
-from trueup.venues.paper.orders import Order, OrderRequest
+from trueup.venues.paper.orders import Order
 
 LEVELS = 5
 

@@ -1,50 +1,16 @@
-"""What an account may ask of the exchange, and what becomes of it: requests, their checks, working orders."""
+"""What an account may ask of the exchange, and what becomes of it: the checks of requests, and working orders."""
 
 from decimal import Decimal
-from typing import Literal
 
 import msgspec
 
 from trueup.model.errors import Rejected
 from trueup.model.events import OrderReported
-from trueup.model.identifiers import EXTERNAL, AccountId, Side
+from trueup.model.identifiers import EXTERNAL, AccountId
 from trueup.model.numbers import DIGITS_MAX, ZERO, canonical
+from trueup.model.orders import OrderRequest
 from trueup.model.positions import OpenOrder
 from trueup.venues.paper.markets import Market
-
-OrderType = Literal["limit", "market", "stop"]
-
-
-class OrderRequest(msgspec.Struct, frozen=True):
-    """An order as it is asked for.
-
-    Attributes:
-        client_order_id: Ours; asking again with the same one gives the first order. ``<strategy>-<n>`` tells whose it
-            is (:func:`strategy_of`). Empty for a trade by hand.
-        order_type: ``market`` and a fired ``stop`` take what is offered and cancel the rest; ``limit`` rests.
-        price: Of a limit order, else None.
-        trigger_price: Of a stop, else None: a buy fires at or above it, a sell at or below it.
-        reduce_only: Trades only as far as it makes the position smaller.
-    """
-
-    instrument: str
-    side: Side
-    quantity: Decimal
-    client_order_id: str = ""
-    order_type: OrderType = "market"
-    price: Decimal | None = None
-    trigger_price: Decimal | None = None
-    reduce_only: bool = False
-
-    @property
-    def buys(self) -> bool:
-        """Whether it buys."""
-        return self.side == "buy"
-
-    @property
-    def sign(self) -> int:
-        """1 for a buy, -1 for a sell."""
-        return 1 if self.buys else -1
 
 
 class Order(msgspec.Struct):
@@ -114,15 +80,31 @@ def strategy_of(client_order_id: str) -> str:
     return strategy if strategy and number.isascii() and number.isdigit() else EXTERNAL
 
 
+TAKEN = frozenset({"limit", "market", "stop"})
+"""Order types that the exchange knows."""
+
+
 def check_terms(request: OrderRequest, market: Market) -> None:
-    """Refuse terms that the market does not take: quantity first, then price, then trigger.
+    """Refuse terms that the market does not take: the kind of order first, then quantity, price and trigger.
 
     Raises:
         Rejected: Naming the field and the value.
     """
+    _check_known("order_type", request.order_type, TAKEN)
+    _check_known("time_in_force", request.time_in_force, frozenset({""}))
+    _check_known("position_side", request.position_side, frozenset({"net"}))
     _check_multiple("quantity", request.quantity, market.step)
     _check_given("price", request.price, market.tick, wanted=request.order_type == "limit")
     _check_given("trigger_price", request.trigger_price, market.tick, wanted=request.order_type == "stop")
+
+
+def _check_known(field: str, value: str, known: frozenset[str]) -> None:
+    if value not in known:
+        raise Rejected(
+            f"{field}={value}: the exchange does not have it.",
+            remedy=f"Ask for one of: {', '.join(sorted(map(repr, known)))}.",
+            venue_code=f"bad_{field}",
+        )
 
 
 def _check_given(field: str, value: Decimal | None, tick: Decimal, *, wanted: bool) -> None:

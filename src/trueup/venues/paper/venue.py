@@ -11,9 +11,9 @@ from trueup.model.errors import Malformed, Unavailable
 from trueup.model.events import Fact, OrderReported
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
+from trueup.model.orders import OrderRequest
 from trueup.venues.paper import calls
 from trueup.venues.paper.exchange import PaperExchange
-from trueup.venues.paper.orders import OrderRequest
 
 REPORTS_MAX = 1_024
 """Reports a stream holds for a slow reader; one more ends it, since a gap that shows is better than a silent loss."""
