@@ -14,7 +14,8 @@ from trueup.engine.store import Store
 from trueup.engine.verifying import verify_storage
 from trueup.model.differences import Kind, Status, VenuePosition, VenueSnapshot
 from trueup.model.errors import Malformed
-from trueup.model.events import Fact, InstrumentDefined, OpeningBalance
+from trueup.model.events import Compared, Fact, InstrumentDefined, OpeningBalance
+from trueup.model.identifiers import Seq
 from trueup.model.instruments import Instrument
 from trueup.ports import Reading
 from trueup.venues.files import Answer
@@ -54,7 +55,46 @@ def test_facts_the_book_lacks_are_named_each_once_and_not_booked(store: Store) -
     found = compared(store, held(3), said(fill(2), fill(3)), said(fill(3)))
     assert found.missing == [fill(3)]
     assert found.comparison.differences[0].evidence == ("3",)
-    assert store.ledger(ACCOUNT).head.seq == 3
+    ledger = store.ledger(ACCOUNT)
+    assert ledger.keys.booked(["fill|3"]) == {}
+    assert [type(event) for _, event in ledger.events(Seq(3))] == [Compared]
+
+
+def outcomes(store: Store) -> list[Compared]:
+    return [event for _, event in store.ledger(ACCOUNT).events() if isinstance(event, Compared)]
+
+
+def test_an_outcome_is_on_record_once_until_it_is_another(store: Store) -> None:
+    for quantity in (3, 3, 4, 4, 2, 2):
+        compared(store, held(quantity))
+    assert [(outcome.status, [found.theirs for found in outcome.breaks]) for outcome in outcomes(store)] == [
+        ("DRIFT", ["3"]),
+        ("DRIFT", ["4"]),
+        ("SYNCED", []),
+    ]
+    assert store.ledger(ACCOUNT).book.breaks.outcome == outcomes(store)[-1]
+
+
+def test_an_outcome_says_what_was_compared_with_what(store: Store) -> None:
+    snapshot = VenueSnapshot(ACCOUNT, START, {KEY: VenuePosition(*KEY, Decimal(3))}, source=("state.json",))
+    compared(store, said(snapshot=snapshot), said(fill(3)))
+    (outcome,) = outcomes(store)
+    assert (outcome.source, outcome.cut, outcome.compared, outcome.counts) == (
+        ("state.json",),
+        START,
+        1,
+        (("DRIFT", 1), ("NOT_COMPARED", 1)),
+    )
+    assert "open_orders" in outcome.not_compared
+    (found,) = outcome.breaks
+    assert (found.key, found.difference) == (("BTC/USDC:USDC net", "QTY"), Decimal(1))
+
+
+def test_an_answer_that_could_not_be_read_is_on_record_and_fills_alone_are_not(store: Store) -> None:
+    compared(store, said(fill(3)))
+    assert outcomes(store) == []
+    compared(store, Source(Answer("x", b"", ""), Reading("refused"), Malformed("no answer", remedy="Ask again.")))
+    assert [outcome.status for outcome in outcomes(store)] == ["FAILED"]
 
 
 def test_where_an_answer_begins_is_no_missing_fact_if_the_book_knows_what_came_before(store: Store) -> None:

@@ -1,8 +1,9 @@
 """Comparing an account with saved answers of its venue: book, database and venue, with the evidence the answers hold.
 
-Nothing is booked here. Facts in the answers that the book lacks are evidence: they name what is missing. Saved answers
-speak of the time they were saved, so their age is counted from the newest fact booked: an old answer of an account
-where nothing happened since is as good as a new one.
+No fact is booked here. Those in the answers that the book lacks are evidence: they name what is missing. The outcome is
+put on record, and again when a comparison finds something else. Saved answers speak of the time they were saved, so
+their age is counted from the newest fact booked: an old answer of an account where nothing happened since is as good as
+a new one.
 """
 
 from collections import defaultdict
@@ -22,6 +23,7 @@ from trueup.model.identifiers import AccountId, PositionKey, Seq
 from trueup.model.instruments import Instrument
 from trueup.ports import Refused, Views
 from trueup.reconcile.compare import compare
+from trueup.reconcile.recording import recorded
 from trueup.reconcile.state import DatabaseState, OurState
 from trueup.venues.files import merge_snapshots
 
@@ -42,7 +44,11 @@ class Reconciliation(msgspec.Struct, frozen=True):
 
 
 def reconcile(store: Store, ledger: Ledger, sources: Sequence[Source]) -> Reconciliation:
-    """Compare an account's book, its database and what its venue's answers say."""
+    """Compare an account's book, its database and what its venue's answers say, and put the outcome on record.
+
+    Raises:
+        JournalFailed: It could not be put on record.
+    """
     missing = _missing(ledger, sources)
     theirs = _snapshot(ledger, sources)
     comparison = compare(
@@ -54,12 +60,23 @@ def reconcile(store: Store, ledger: Ledger, sources: Sequence[Source]) -> Reconc
         wall_clock=store.clock.now(),
         missing_fills=fills_by_position(missing, theirs.cut),
     )
+    if _speak_of_the_state(sources):
+        put_on_record(ledger, recorded(comparison, theirs.source))
     return Reconciliation(
         comparison,
         missing,
         [refusal for source in sources for refusal in source.reading.refused],
         [f"{source.answer.name}: {note}" for source in sources for note in _notes(source)],
     )
+
+
+def put_on_record(ledger: Ledger, outcome: e.Compared) -> None:
+    """Write the outcome of a comparison into the journal, unless the newest one there says the same.
+
+    Raises:
+        JournalFailed: The journal could not be written.
+    """
+    ledger.commit(lambda book: () if book.breaks.told_already(outcome) else (outcome,))
 
 
 def book_side(book: Book, defined: Mapping[str, Instrument] | None = None) -> OurState:
@@ -106,6 +123,11 @@ def _snapshot(ledger: Ledger, sources: Sequence[Source]) -> VenueSnapshot:
     merged = merge_snapshots(states) if states else VenueSnapshot(ledger.account)
     unread = {source.answer.name: source.error.message for source in sources if source.error is not None}
     return msgspec.structs.replace(merged, failed={**merged.failed, **unread})
+
+
+def _speak_of_the_state(sources: Sequence[Source]) -> bool:
+    """Whether any answer was one of the account's state, or may have been: fills alone compare nothing."""
+    return any(source.reading.snapshot is not None or source.error is not None for source in sources)
 
 
 def _notes(source: Source) -> Iterator[str]:
