@@ -24,7 +24,7 @@ import msgspec
 
 from trueup.journal import format_file
 from trueup.journal.disk import TEMPORARY, Disk, make_directory, write_whole
-from trueup.journal.sqlite import network_disk
+from trueup.journal.sqlite import MOUNTS, network_disk
 from trueup.model.errors import DirectoryLocked, StorageError
 from trueup.model.identifiers import AccountId
 from trueup.model.times import format_time
@@ -162,8 +162,7 @@ def _lay_out(disk: Disk, path: Path) -> None:
 
 
 def _refuse_network(path: Path) -> None:
-    mounts = Path("/proc/mounts")
-    kind = network_disk(path.resolve(), mounts.read_text(encoding="utf-8")) if mounts.exists() else None
+    kind = network_disk(path.resolve(), MOUNTS.read_text(encoding="utf-8")) if MOUNTS.exists() else None
     if kind is not None:
         raise StorageError(
             f"{path} is on a network disk ({kind}), where locks and syncs cannot be relied on.",
