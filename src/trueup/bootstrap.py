@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, overload
 
 from trueup.engine import rebuilding
 from trueup.engine.backup_chores import BackupChore, RestoreTestChore, Schedule
@@ -16,20 +18,25 @@ from trueup.journal.backup.local import LocalDestination, refuse_within
 from trueup.journal.backup.new_directory import NewDirectory
 from trueup.journal.backup.old_directory import OldDirectory
 from trueup.journal.embedded import EmbeddedStorage
+from trueup.journal.postgres.address import Address, Place
 from trueup.model.errors import BadInput
 from trueup.model.identifiers import AccountId
 from trueup.ports import Reader
 
+if TYPE_CHECKING:
+    from trueup.journal.postgres.storage import PostgresStorage
 
-def open_store(path: Path, progress: Progress | None = None, *, create: bool = True) -> Store:
-    """The store of a data directory, owned by this process until it is closed.
+
+def open_store(where: Place, progress: Progress | None = None, *, create: bool = True) -> Store:
+    """The store in a data directory, owned by this process until it is closed, or in a database.
 
     Raises:
-        DirectoryLocked: Another process owns it; the message says who.
-        StorageError: It is not a data directory that this version can use.
+        DirectoryLocked: Another process owns the directory; the message says who.
+        StorageError: It is not a place that this version can use.
+        NotFound: There is no store in the database, and none is to be made.
         JournalDamaged: Views and log are both damaged.
     """
-    storage = EmbeddedStorage.open(path, create=create)
+    storage = open_storage(where, create=create)
     try:
         return Store.open(storage, SystemClock(), *(() if progress is None else (progress,)))
     except BaseException:
@@ -37,19 +44,25 @@ def open_store(path: Path, progress: Progress | None = None, *, create: bool = T
         raise
 
 
-def open_storage(path: Path) -> EmbeddedStorage:
-    """The files of a data directory, owned until they are closed; nothing in them is opened, healed or made.
+@overload
+def open_storage(where: Path, *, create: bool = False) -> EmbeddedStorage: ...
+@overload
+def open_storage(where: Address, *, create: bool = False) -> "PostgresStorage": ...
+def open_storage(where: Place, *, create: bool = False) -> "EmbeddedStorage | PostgresStorage":
+    """The files of a data directory, owned until they are closed, or a database; no ledger in it is opened or healed.
 
-    Raises:
-        DirectoryLocked: Another process owns it.
-        StorageError: It is not a data directory that this version can use.
+    Raises: as :func:`open_store`, but for damage.
     """
-    return EmbeddedStorage.open(path, create=False)
+    if isinstance(where, Path):
+        return EmbeddedStorage.open(where, create=create)
+    from trueup.journal.postgres.storage import PostgresStorage
+
+    return PostgresStorage.open(where, SystemClock(), Random(), create=create)  # noqa: S311 - spreads attempts in time
 
 
-def rebuild_views(path: Path, progress: Progress, note: Note) -> None:
-    """Make the views of a data directory anew from its logs. Raises as :func:`open_storage` and the rebuilding do."""
-    storage = open_storage(path)
+def rebuild_views(where: Place, progress: Progress, note: Note) -> None:
+    """Make the views of a store anew from its logs. Raises as :func:`open_storage` and the rebuilding do."""
+    storage = open_storage(where)
     try:
         rebuilding.rebuild_views(storage, progress, note).close()
     finally:

@@ -10,6 +10,7 @@ import typer
 from trueup.cli.options import (
     AccountName,
     Address,
+    BackupTo,
     Data,
     ExitCode,
     HomeCurrency,
@@ -45,6 +46,7 @@ def import_files(
     instruments: Instruments = None,
     home_currency: HomeCurrency = "",
     address: Address = "",
+    backup_to: BackupTo = None,
     data: Data = None,
     as_json: Json = False,
 ) -> int:
@@ -63,7 +65,7 @@ def import_files(
     States of an account (clearinghouseState, account, openPositions) are not booked: compare them with
     `trueup reconcile`.
     """
-    from trueup.cli.session import data_directory, opened, read_sources, venue_account
+    from trueup.cli.session import opened, place, read_sources, venue_account
     from trueup.engine.importing import import_sources
     from trueup.engine.reading import open_files
 
@@ -71,7 +73,7 @@ def import_files(
     whose = venue_account(venue, account)
     terms, unusable_terms = open_files([] if instruments is None else [instruments])
     answers, unusable = open_files(files)
-    with opened(data_directory(ctx, data), out, create=True) as store:
+    with opened(place(ctx, data), out, create=True, backup_to=backup_to) as store:
         sources = read_sources(store, whose, [*terms, *answers], out, home_currency=home_currency, address=address)
         _require_whole([*unusable_terms, *(source for source in sources if source.answer in terms)])
         with out.progress("booking") as progress:

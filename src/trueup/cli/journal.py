@@ -38,11 +38,11 @@ def verify(
       trueup journal verify --account main --json
     """
     from trueup.bootstrap import open_storage
-    from trueup.cli.session import data_directory, existing, named_account
+    from trueup.cli.session import existing, named_account, place
     from trueup.engine import verifying
 
     out = Output(as_json=as_json)
-    storage = open_storage(existing(data_directory(ctx, data)))
+    storage = open_storage(existing(place(ctx, data)))
     try:
         accounts = verifying.stored_accounts(storage)
         if account is not None:
@@ -82,12 +82,12 @@ def show(
       trueup journal show --kind quarantined
       trueup journal show --account main --after 1200 --limit 10 --json
     """
-    from trueup.cli.session import chosen_accounts, data_directory, opened
+    from trueup.cli.session import chosen_accounts, opened, place
     from trueup.cli.shapes import entry_shape
 
     out = Output(as_json=as_json)
     kinds = _kinds(kind)
-    with opened(data_directory(ctx, data), out) as store:
+    with opened(place(ctx, data), out) as store:
         for whose in chosen_accounts(store, account):
             entries = _wanted(store.ledger(whose), after, limit, kinds)
             if as_json:
@@ -105,12 +105,12 @@ def export(ctx: typer.Context, *, account: Account = None, data: Data = None, as
     Example:
       trueup journal export --account main > main.jsonl
     """
-    from trueup.cli.session import chosen_accounts, data_directory, opened
+    from trueup.cli.session import chosen_accounts, opened, place
     from trueup.cli.shapes import entry_shape
     from trueup.engine.replay import entries
 
     out = Output(as_json=as_json)
-    with opened(data_directory(ctx, data), out) as store:
+    with opened(place(ctx, data), out) as store:
         for whose in chosen_accounts(store, account):
             ledger = store.ledger(whose)
             with out.progress(whose) as progress:

@@ -9,14 +9,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.main import get_command
 
 from trueup import __version__
-from trueup.cli import doctor, history, importing, journal, positions, reconciling, views
+from trueup.cli import backup, doctor, history, importing, journal, positions, reconciling, restore, views
 from trueup.cli.demo.command import demo
 from trueup.cli.options import ExitCode
 from trueup.cli.output import Output, ReaderGone
@@ -41,8 +40,12 @@ def trueup(
     ctx: typer.Context,
     *,
     data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="The data directory; also TRUEUP_DATA, or --data after the verb."),
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DIR|URL",
+            help="The data directory, or a postgresql:// address; also TRUEUP_STORE, or --data after the verb.",
+        ),
     ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -81,6 +84,8 @@ register(app, history.explain)
 register(app, reconciling.reconcile)
 app.add_typer(journal.app, name="journal")
 app.add_typer(views.app, name="views")
+app.add_typer(backup.app, name="backup")
+register(app, restore.restore)
 register(app, doctor.doctor)
 register(app, demo)
 

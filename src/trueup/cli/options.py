@@ -20,11 +20,12 @@ class ExitCode(IntEnum):
 Venue = Literal["hyperliquid", "oanda", "generic"]
 
 Data = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--data",
-        metavar="DIR",
-        help="The data directory; also TRUEUP_DATA. Default: this system's place for a program's data.",
+        metavar="DIR|URL",
+        help="The data directory, or a postgresql:// address; also TRUEUP_STORE. "
+        "Default: this system's place for a program's data.",
         show_default=False,
     ),
 ]
@@ -45,6 +46,24 @@ VenueTime = Annotated[
     typer.Option(
         "--venue-time",
         help="TIME is the venue's: all that had happened by then. Without: what we had recorded by then.",
+    ),
+]
+BackupInto = Annotated[
+    Path,
+    typer.Option("--to", metavar="DIR", envvar="TRUEUP_BACKUP", help="The backup directory.", show_default=False),
+]
+BackupFrom = Annotated[
+    Path,
+    typer.Option("--from", metavar="DIR", envvar="TRUEUP_BACKUP", help="The backup directory.", show_default=False),
+]
+BackupTo = Annotated[
+    Path | None,
+    typer.Option(
+        "--backup-to",
+        metavar="DIR",
+        envvar="TRUEUP_BACKUP",
+        help="Back up to this directory while booking, and at the end; see `trueup backup --help`.",
+        show_default=False,
     ),
 ]
 VenueName = Annotated[Venue, typer.Option("--venue", help="Whose answers the files hold.")]

@@ -65,13 +65,13 @@ def reconcile(
       trueup reconcile --venue hyperliquid --account main --snapshot clearinghouse_state.json spot_state.json
       trueup reconcile --venue oanda --account fx --snapshot account.json --snapshot transactions.json --json
     """
-    from trueup.cli.session import chosen_accounts, data_directory, opened, read_sources, venue_account
+    from trueup.cli.session import chosen_accounts, opened, place, read_sources, venue_account
     from trueup.engine import reconciling
     from trueup.engine.reading import open_files
 
     out = Output(as_json=as_json)
     answers, unusable = open_files([*snapshot, *(more or [])])
-    with opened(data_directory(ctx, data), out) as store:
+    with opened(place(ctx, data), out) as store:
         (whose,) = chosen_accounts(store, venue_account(venue, account))
         sources = read_sources(store, whose, answers, out, home_currency=home_currency, address=address)
         found = reconciling.reconcile(store, store.ledger(whose), [*sources, *unusable])

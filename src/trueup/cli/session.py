@@ -1,9 +1,10 @@
-"""Opening the data directory for one command, and finding in it what the command line names."""
+"""Opening the store for one command, and finding in it what the command line names."""
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
@@ -11,16 +12,26 @@ from trueup.book.book import Book
 from trueup.cli.output import Output
 from trueup.engine.reading import Source, hints_of, read_answers
 from trueup.engine.store import Store
+from trueup.journal.postgres.address import Address, Place
 from trueup.model.errors import BadInput, NotFound
 from trueup.model.identifiers import CONTROL, AccountId, account_id
 from trueup.venues.files import Answer
 
+PlaceT = TypeVar("PlaceT", bound=Place)
+
 _IMPORT_FIRST = "Import something first (trueup import --help), or name another directory with --data."
 
 
-def data_directory(ctx: typer.Context, given: Path | None) -> Path:
-    """The data directory: behind the verb, before the verb, from the environment, or the system's default."""
-    chosen = given or ctx.find_root().obj or os.environ.get("TRUEUP_DATA")
+def place(ctx: typer.Context, given: str | None) -> Place:
+    """Where the store is: behind the verb, before the verb, from the environment, or the system's default.
+
+    Raises:
+        BadInput: Meant to be the address of a database, and is none.
+    """
+    named: str | None = given or ctx.find_root().obj
+    chosen = named or os.environ.get("TRUEUP_STORE") or os.environ.get("TRUEUP_DATA")
+    if chosen and Address.is_one(chosen):
+        return Address.parse(chosen)
     if chosen:
         return Path(chosen).expanduser()
     from platformdirs import user_data_path
@@ -28,23 +39,40 @@ def data_directory(ctx: typer.Context, given: Path | None) -> Path:
     return user_data_path("trueup", appauthor=False)
 
 
-def existing(path: Path) -> Path:
-    """The data directory, when there is one; raises :class:`NotFound` when there is not."""
-    if not path.exists():
-        raise NotFound(f"There is no data directory at {path}.", remedy=_IMPORT_FIRST)
-    return path
+def data_directory(ctx: typer.Context, given: str | None) -> Path:
+    """The :func:`place`, for a verb that works on files. Raises :class:`BadInput` when it is a database."""
+    where = place(ctx, given)
+    if isinstance(where, Address):
+        raise BadInput("data", where, "a database, and this verb works on files", remedy="Name a data directory.")
+    return where
+
+
+def existing(where: PlaceT) -> PlaceT:
+    """The place, unless it is a directory that is not there: then it raises :class:`NotFound`."""
+    if isinstance(where, Path) and not where.exists():
+        raise NotFound(f"There is no data directory at {where}.", remedy=_IMPORT_FIRST)
+    return where
 
 
 @contextmanager
-def opened(path: Path, out: Output, *, create: bool = False) -> Iterator[Store]:
-    """The store of a data directory for one command; what opening it found or healed is noted for the person."""
-    from trueup.bootstrap import open_store
+def opened(where: Place, out: Output, *, create: bool = False, backup_to: Path | None = None) -> Iterator[Store]:
+    """The store of a place for one command; what opening it found or healed is noted for the person.
+
+    Args:
+        where: Which store.
+        out: Where notes go.
+        create: Whether to make it where there is none.
+        backup_to: Where to back it up to meanwhile, and at the end.
+    """
+    from trueup.bootstrap import keep_backups, open_store
 
     if not create:
-        existing(path)
+        existing(where)
     with out.progress("views are rebuilt") as progress:
-        store = open_store(path, lambda _account, seq, head: progress(seq, head), create=create)
+        store = open_store(where, lambda _account, seq, head: progress(seq, head), create=create)
     try:
+        if backup_to is not None:
+            keep_backups(store, backup_to, apart_from=where if isinstance(where, Path) else None, tests=False)
         yield store
     finally:
         store.close()

@@ -14,7 +14,7 @@ def rebuild(ctx: typer.Context, *, data: Data = None, as_json: Json = False) -> 
       trueup views rebuild
     """
     from trueup.bootstrap import rebuild_views
-    from trueup.cli.session import data_directory, existing
+    from trueup.cli.session import existing, place
     from trueup.model.identifiers import AccountId, Seq
 
     out = Output(as_json=as_json)
@@ -25,7 +25,7 @@ def rebuild(ctx: typer.Context, *, data: Data = None, as_json: Json = False) -> 
             reached[account] = seq
             progress(seq, head)
 
-        rebuild_views(existing(data_directory(ctx, data)), advance, out.note)
+        rebuild_views(existing(place(ctx, data)), advance, out.note)
     if as_json:
         out.data({"ledgers": [{"account": account, "seq": seq} for account, seq in sorted(reached.items())]})
     else:

@@ -25,6 +25,7 @@ class Finding(msgspec.Struct, frozen=True):
         problem: What is wrong, in words for a person.
         done: What was done about it; empty where nothing was.
         first, last: The seqs touched; 0 where none are or they are not known.
+        at: Where it is, when it is not in a file.
     """
 
     kind: FindingKind
@@ -34,6 +35,12 @@ class Finding(msgspec.Struct, frozen=True):
     done: str = ""
     first: Seq = Seq(0)
     last: Seq = Seq(0)
+    at: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for a person."""
+        return self.at or f"{self.path}, byte {self.offset}"
 
 
 class RecoveryReport(msgspec.Struct, frozen=True):

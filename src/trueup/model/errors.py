@@ -14,6 +14,9 @@
     |   +-- StaleEpoch              somebody newer leads this ledger
     |   +-- ConcurrentUpdate        another writer booked first: decide again on what it left
     |   |   +-- StaleVersion        what is to be changed was changed since it was loaded: load it again
+    |   +-- StoreAway               the store cannot be used now: make the same call again later
+    |   +-- NotDurable              a server would acknowledge what a crash may lose
+    |   +-- SchemaOutdated          a database waits for `trueup db upgrade`
     |   +-- ViewsFailed             the views database is unusable: rebuild it from the journal
     |   +-- BackupFailed            the backup destination refused or cannot be reached; booking goes on
     |   +-- BackupDamaged           a backup is not what was written
@@ -144,14 +147,32 @@ class StaleVersion(ConcurrentUpdate):
 
     code = "stale_version"
 
-    def __init__(self, what: str, loaded: int, found: int) -> None:
-        told = f"is taken for new, but is at version {found}" if not loaded else f"was loaded at version {loaded}"
-        super().__init__(
-            f"{what} {told}{f' and is at version {found} now' if loaded else ' already'}.",
-            remedy="Load it again, then repeat the change.",
-        )
+    def __init__(self, what: str, loaded: int, found: int, moved: str = "") -> None:
+        if not loaded and not moved:
+            told = f"is taken for new, and is at version {found} already"
+        else:
+            told = f"was loaded at version {loaded}; " + (moved or f"it is at version {found} now")
+        super().__init__(f"{what} {told}.", remedy="Load it again, then repeat the change.")
         self.loaded = loaded
         self.found = found
+
+
+class StoreAway(StorageError):
+    """The store cannot be used now. Reads answer from memory and say so; the same write again takes effect once."""
+
+    code = "store_away"
+
+
+class NotDurable(StorageError):
+    """A server that would acknowledge what a crash may lose; nothing is written to it."""
+
+    code = "not_durable"
+
+
+class SchemaOutdated(StorageError):
+    """A database that holds frames has an older schema than this version needs. It is changed on request only."""
+
+    code = "schema_outdated"
 
 
 class ViewsFailed(StorageError):
