@@ -36,7 +36,7 @@ def tell(store: Store) -> None:
         lambda _: [
             e.MarkSampled(ACCOUNT, PERP.symbol, Decimal("201.50"), _at(8), "feed"),
             s.PositionDetailsSaved(
-                ACCOUNT, "external", PERP.symbol, "net", 1, _at(9), "me",
+                ACCOUNT, PERP.symbol, PERP.symbol, "net", 1, _at(9), "me",
                 is_base_position=True, liquidation_price=Decimal(150), leverage=Decimal(3), strike=Decimal(52000),
                 pe_symbol="PE", rollover_status="none", rolled_at=_at(2),
             ),
@@ -109,7 +109,7 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
     "SELECT position_id, account, instrument, position_side, status, quantity, entry_price, is_base_position, strike, "
     "pe_symbol, rollover_status, rolled_at, version, updated_at FROM portfolio_positions": [
         (
-            *("external", "paper:one", PERP.symbol, "net", "OPEN", "1", "200", 1, "52000", "PE", "none"),
+            *(PERP.symbol, "paper:one", PERP.symbol, "net", "OPEN", "1", "200", 1, "52000", "PE", "none"),
             *(_moment(2), 1, _moment(9)),
         ),
         (

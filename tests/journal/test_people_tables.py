@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import apsw
 import pytest
 
-from tests.engine.world import ACCOUNT, fill, store_at
+from tests.engine.world import store_at
 from tests.journal.people_story import ANSWERS, JSON_COLUMNS, tell
 from trueup.engine.store import Store
-from trueup.model.identifiers import CONTROL
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Path
 
 def asked(path: Path, sql: str) -> list[tuple[object, ...]]:
     """The rows, with JSON read; what a round trip realised in place of the values of its end."""
-    with apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY) as db:
+    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
         cursor = db.execute(sql)
         names = [name for name, _ in cursor.get_description()]
         return [tuple(map(_plain, names, row)) for row in cursor]

@@ -53,7 +53,7 @@ def reconcile(store: Store, ledger: Ledger, sources: Sequence[Source]) -> Reconc
     theirs = _snapshot(ledger, sources)
     comparison = compare(
         ledger.read(lambda book: book_side(book, _defined(sources))),
-        _database(store, ledger.account),
+        database_side(store, ledger.account),
         theirs,
         table=True,
         now=ledger.book.newest_fact(),
@@ -108,7 +108,7 @@ def views_side(views: Views, account: AccountId) -> DatabaseState:
     )
 
 
-def _database(store: Store, account: AccountId) -> DatabaseState:
+def database_side(store: Store, account: AccountId) -> DatabaseState:
     """The views once they hold what is booked, or why they cannot be read."""
     try:
         store.synced(account)

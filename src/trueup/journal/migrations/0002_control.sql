@@ -190,7 +190,10 @@ ORDER BY at, account, asset, position_side, number, event_type = 'OPENED' DESC;
 
 CREATE VIEW portfolio_positions AS
 WITH parts AS (
-    SELECT book_positions.ledger, instrument, position_side, part.key AS position_id,
+    -- The part that nobody ordered through us goes by the instrument's name.
+    SELECT book_positions.ledger, instrument, position_side,
+           CASE WHEN part.key <> 'external' THEN part.key WHEN position_side = 'net' THEN instrument
+                ELSE instrument || ':' || position_side END AS position_id,
            part.value ->> 'quantity' AS quantity, part.value ->> 'entry_price' AS entry_price,
            part.value ->> 'realized_pnl' AS realized_pnl, opened_at, updated_at
     FROM book_positions

@@ -1,0 +1,449 @@
+"""``DatabaseStateManager``: positions, portfolio state, pyramids and signals of a trading program, kept in a store."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from hashlib import blake2b
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from trueup.book.book import Book
+from trueup.doors import saving
+from trueup.doors.exact import Number, number
+from trueup.doors.fields import canonical_json, renamed, statement_fields, time_of
+from trueup.doors.readings import DETAILS, PortfolioPosition, PortfolioState, PyramidingState, default_id
+from trueup.doors.settings import Config, door_settings
+from trueup.doors.shelf import Shelf, open_shelf
+from trueup.doors.terms import known_terms, plain_terms
+from trueup.engine.door import Fate
+from trueup.model.errors import BadInput, NotFound, StaleVersion, StoreAway
+from trueup.model.events import Event, InstrumentDefined
+from trueup.model.identifiers import CONTROL, AccountId, account_id, parse_account
+from trueup.model.instruments import Instrument
+from trueup.model.numbers import ZERO
+from trueup.model.statements import (
+    PortfolioStateSaved,
+    PositionDetailsSaved,
+    PyramidingStateSaved,
+    SignalLogged,
+    SignalProcessed,
+)
+
+_POSITION = frozenset(
+    {"position_id", "instrument", "position_side", "account", "venue", "quantity", "entry_price", "price"}
+    | {"current_price", "timestamp", "version", "contract_size", "currency", *DETAILS}
+)
+_SHOWN_ONLY = frozenset({"realized_pnl", "opened_at", "updated_at", "stale"})
+"""What a position shows and nobody states; a shown position may be saved again as it is."""
+
+_PORTFOLIO = frozenset(PortfolioState.__struct_fields__) - {"version", "stale"}
+_PYRAMID = frozenset({"last_pyramid_price", "base_position"})
+_SIGNAL = frozenset(
+    {"fingerprint", "instrument", "kind", "strategy", "direction", "strength", "timestamp", "payload", "source"}
+)
+
+State = TypeVar("State", PortfolioStateSaved, PyramidingStateSaved)
+
+_HEAD = ("account", "version", "saved_at", "author")
+
+
+class Started(msgspec.Struct, frozen=True):
+    """What a start loaded, in the order in which it did.
+
+    Attributes:
+        positions: Open ones, by id.
+        pyramiding: By instrument.
+        portfolio: With ``closed_equity``.
+        signals: Logged before, and not acted upon yet: the first made first.
+    """
+
+    positions: Mapping[str, PortfolioPosition]
+    pyramiding: Mapping[str, PyramidingState]
+    portfolio: PortfolioState
+    signals: Sequence[SignalLogged]
+
+
+class DatabaseStateManager:
+    """Keeps what a trading program must not forget. Every saved change is durable when the call returns.
+
+    Reads answer from memory, which follows the store. While the store is away they answer what was known last, marked
+    ``stale``, and writes raise :class:`trueup.model.errors.StoreAway`: the same call again later takes effect once.
+
+    Saving is optimistic. Each manager knows the version of what it loaded or saved last; a save on an older version
+    raises :class:`trueup.model.errors.ConcurrentUpdate`, which names both. Load again, and repeat the change.
+
+    Args:
+        config: See :func:`trueup.doors.settings.door_settings`.
+        section: Which section of it.
+
+    Raises:
+        BadInput: A configuration that cannot be used.
+        StorageError: The store cannot be opened.
+    """
+
+    def __init__(self, config: Config = None, section: str | None = None) -> None:
+        self.settings = door_settings(config, section)
+        self._shelf: Shelf = open_shelf(self.settings.store, self.settings.backup_to)
+        self._seen: dict[tuple[AccountId, type, str], tuple[int, Decimal]] = {}
+
+    # --- positions ----------------------------------------------------------------------------------------------------
+
+    def save_position(
+        self,
+        position: Mapping[str, Any] | PortfolioPosition | None = None,
+        **fields: object,
+    ) -> PortfolioPosition:
+        """Make a position what is given; fields that are not given stay as they are.
+
+        The difference to the quantity held is booked as a declared trade, at ``price``, or so that the average becomes
+        ``entry_price``. No order is sent. The venue's own fills supersede the trade when they come.
+
+        Args:
+            position: Fields by name, or a position as it was loaded.
+            fields: More of them: ``position_id`` (the instrument's symbol where it is left out), ``instrument`` (or
+                ``asset``, ``symbol``), ``quantity`` (or ``size``; negative is short), ``entry_price``, ``price``,
+                ``current_price``, ``timestamp``, ``venue`` or ``account``, ``position_side``, ``version``, and the
+                details of :class:`trueup.model.statements.PositionDetailsSaved`.
+
+        Raises:
+            ConcurrentUpdate: Somebody changed it since it was loaded; nothing was saved.
+            BadInput: A field that is not one, or a change of quantity without a price.
+            StoreAway: The store is away; nothing was saved.
+        """
+        base = _identity(position) if isinstance(position, PortfolioPosition) else dict(position or {})
+        given = renamed({k: v for k, v in base.items() if k not in _SHOWN_ONLY} | fields, _POSITION)
+        account = self._account(given)
+        name, side = given.get("position_id"), given.get("position_side", "net")
+        known = None if name is None else self._shelf.read(account).positions.get(name)
+        terms = self._terms(account, given, known)
+        name = name or default_id(terms.symbol, side)
+        loaded = self._loaded(account, PositionDetailsSaved, name, given.get("version"))
+        now = self._shelf.now()
+        wanted = saving.Wanted(
+            position_id=name,
+            position_side=side if known is None else known.position_side,
+            quantity=_optional(given, "quantity"),
+            entry_price=_optional(given, "entry_price"),
+            price=_optional(given, "price"),
+            mark=_optional(given, "current_price"),
+            details=statement_fields(PositionDetailsSaved, {k: v for k, v in given.items() if k in DETAILS}),
+            version=loaded[0],
+            seen=loaded[1],
+            author=self.settings.author,
+            now=now,
+            venue_time=time_of(given["timestamp"], "timestamp") if given.get("timestamp") is not None else now,
+        )
+        self._shelf.commit(account, lambda book: saving.decide(book, terms, wanted))
+        return self._noted(account, [self._shelf.read(account).positions[name]])[0]
+
+    def get_position(self, position_id: str, account: str | None = None) -> PortfolioPosition | None:
+        """A position by its id, or by its instrument where one position only is in it; None when there is none.
+
+        Raises:
+            BadInput: Several positions are in that instrument.
+        """
+        of = self._account({"account": account})
+        positions = self._shelf.read(of).positions
+        named = [positions[position_id]] if position_id in positions else []
+        found = named or [p for p in positions.values() if p.instrument == position_id]
+        if len(found) > 1:
+            names = ", ".join(p.position_id for p in found)
+            raise BadInput("position_id", position_id, "several positions are in it", remedy=f"Name one: {names}.")
+        return self._noted(of, found)[0] if found else None
+
+    def get_all_positions(self, account: str | None = None) -> dict[str, PortfolioPosition]:
+        """Every position of an account by its id, flat ones included."""
+        of = self._account({"account": account})
+        return {p.position_id: p for p in self._noted(of, list(self._shelf.read(of).positions.values()))}
+
+    def get_all_open_positions(self, account: str | None = None) -> dict[str, PortfolioPosition]:
+        """Every position of an account that holds anything, by its id."""
+        return {name: p for name, p in self.get_all_positions(account).items() if p.is_open}
+
+    def close_position(self, position_id: str, price: Number, **fields: object) -> PortfolioPosition:
+        """Book that a whole position was closed at a price. Raises as :meth:`save_position`, and :class:`NotFound`."""
+        return self._changed(position_id, lambda _: ZERO, price, fields)
+
+    def reduce_position(self, position_id: str, size: Number, price: Number, **fields: object) -> PortfolioPosition:
+        """Book that ``size`` of a position (positive) was closed at a price.
+
+        Raises:
+            NotFound: No such position is open.
+            BadInput: It is not that large.
+        """
+        part = number(size, "size")
+
+        def less(held: Decimal) -> Decimal:
+            if not ZERO < part <= abs(held):
+                raise BadInput("size", size, f"{position_id} holds {abs(held)}", remedy="Reduce by no more than that.")
+            return held - part.copy_sign(held)
+
+        return self._changed(position_id, less, price, fields)
+
+    # --- portfolio and pyramids ---------------------------------------------------------------------------------------
+
+    def save_portfolio_state(self, state: Mapping[str, Any] | None = None, **fields: object) -> PortfolioState:
+        """Save how the portfolio stands; fields that are not given stay as they are.
+
+        Args:
+            state: Fields by name.
+            fields: More of them: ``initial_capital``, ``closed_equity``, ``total_risk_amount``, ``total_risk_percent``,
+                ``total_vol_amount``, ``margin_used``, ``version``.
+
+        Raises:
+            ConcurrentUpdate: Somebody saved it since it was loaded.
+            StoreAway: The store is away; nothing was saved.
+        """
+        given = renamed(dict(state or {}) | fields, _PORTFOLIO | {"version"})
+        version, _ = self._loaded(CONTROL, PortfolioStateSaved, "", given.pop("version", None))
+        values = statement_fields(PortfolioStateSaved, given)
+
+        def decide(book: Book) -> Sequence[Event]:
+            return self._restated(
+                PortfolioStateSaved, book, book.control.portfolio, version, values, "The portfolio state"
+            )
+
+        self._shelf.commit(CONTROL, decide)
+        return self.get_portfolio_state()
+
+    def get_portfolio_state(self) -> PortfolioState:
+        """How the portfolio stands; everything unknown while nobody said."""
+        state = self._shelf.read(CONTROL).portfolio
+        self._seen[CONTROL, PortfolioStateSaved, ""] = state.version, ZERO
+        return state
+
+    def save_pyramiding_state(
+        self,
+        instrument: str,
+        state: Mapping[str, Any] | None = None,
+        *,
+        account: str | None = None,
+        **fields: object,
+    ) -> PyramidingState:
+        """Save how far a pyramid has been built; fields that are not given stay as they are.
+
+        Args:
+            instrument: In what.
+            state: Fields by name.
+            account: Whose; None for a pyramid that spans accounts.
+            fields: ``last_pyramid_price``, ``base_position`` (an id, or None for none), ``version``.
+
+        Raises:
+            ConcurrentUpdate: Somebody saved it since it was loaded.
+            StoreAway: The store is away; nothing was saved.
+        """
+        given = renamed(dict(state or {}) | fields, _PYRAMID | {"version"})
+        of = CONTROL if account is None else parse_account(account)
+        version, _ = self._loaded(of, PyramidingStateSaved, instrument, given.pop("version", None))
+        values = {"instrument": instrument, **statement_fields(PyramidingStateSaved, given)}
+
+        def decide(book: Book) -> Sequence[Event]:
+            known = book.control.pyramids.get(instrument)
+            what = f"The pyramiding state of {instrument}"
+            return self._restated(PyramidingStateSaved, book, known, version, values, what)
+
+        self._shelf.commit(of, decide)
+        return self.get_pyramiding_state(instrument, account)
+
+    def get_pyramiding_state(self, instrument: str, account: str | None = None) -> PyramidingState:
+        """How far a pyramid has been built; everything unknown while nobody said."""
+        return self.get_all_pyramiding_states(account).get(instrument) or PyramidingState(instrument)
+
+    def get_all_pyramiding_states(self, account: str | None = None) -> dict[str, PyramidingState]:
+        """Every pyramid by its instrument."""
+        of = CONTROL if account is None else parse_account(account)
+        found = dict(self._shelf.read(of).pyramids)
+        for instrument, state in found.items():
+            self._seen[of, PyramidingStateSaved, instrument] = state.version, ZERO
+        return found
+
+    # --- signals ------------------------------------------------------------------------------------------------------
+
+    def log_signal(self, signal: Mapping[str, Any] | None = None, **fields: object) -> bool:
+        """Put a signal on record before it is acted upon. True when it is new, False when it was logged before.
+
+        Args:
+            signal: Fields by name.
+            fields: More of them: ``kind`` (``BASE_ENTRY``, ``PYRAMID`` or ``EXIT``), ``instrument``, ``strategy``,
+                ``direction``, ``strength``, ``timestamp`` (when it was made; now where it is left out), ``source``,
+                ``payload`` (anything JSON holds; the other fields where it is left out), and ``fingerprint`` (a hash
+                of all of these where it is left out, so name one if a repeated signal may carry another time).
+
+        Raises:
+            BadInput: A field that is not one, or other content under a fingerprint that is known: then it is kept in
+                quarantine, and what was logged first stands.
+            StoreAway: The store is away; nothing was logged.
+        """
+        given = renamed(dict(signal or {}) | fields, _SIGNAL)
+        event = self._signal(given)
+        (fate,) = self._shelf.book(CONTROL, [event]).fates
+        if fate in (Fate.QUARANTINED, Fate.QUARANTINED_BEFORE):
+            raise BadInput(
+                "fingerprint",
+                event.fingerprint,
+                "another signal has it, or this one cannot be",
+                remedy="It is kept in quarantine (trueup journal show); give each signal a fingerprint of its own.",
+            )
+        return fate is Fate.BOOKED
+
+    def check_duplicate_signal(self, fingerprint: str) -> bool:
+        """Whether a signal of this fingerprint was ever logged. Exact, however long ago. Raises :class:`StoreAway`."""
+        return self._shelf.known(CONTROL, f"signal|{fingerprint}")
+
+    def mark_signal(self, fingerprint: str, status: str, reason: str = "", details: object = None) -> None:
+        """Say what became of a signal that waited.
+
+        Args:
+            fingerprint: Which.
+            status: ``EXECUTED``, ``REJECTED``, ``FAILED`` or ``EXPIRED``.
+            reason: In words.
+            details: Anything JSON holds.
+
+        Raises:
+            BadInput: No such signal waits.
+            StoreAway: The store is away; it waits on.
+        """
+        noted = canonical_json(details, "details") if details is not None else "{}"
+        end = SignalProcessed(CONTROL, fingerprint, status, self._shelf.now(), self.settings.author, reason, noted)
+        self._shelf.commit(CONTROL, lambda _: [end])
+
+    def get_waiting_signals(self) -> Sequence[SignalLogged]:
+        """Signals logged and not acted upon yet, the first made first."""
+        return self._shelf.read(CONTROL).signals
+
+    # --- start and end ------------------------------------------------------------------------------------------------
+
+    def start(self) -> Started:
+        """Load what a start needs: open positions, then pyramids, then the portfolio, then signals that wait."""
+        return Started(
+            self.get_all_open_positions(),
+            self.get_all_pyramiding_states(),
+            self.get_portfolio_state(),
+            self.get_waiting_signals(),
+        )
+
+    @property
+    def shelf(self) -> Shelf:
+        """The store beneath, for other doors."""
+        return self._shelf
+
+    @property
+    def away(self) -> StoreAway | None:
+        """Why the store cannot be used now; None while it can, as far as the last call knows."""
+        return self._shelf.away
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._shelf.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- beneath ------------------------------------------------------------------------------------------------------
+
+    def _account(self, given: Mapping[str, Any]) -> AccountId:
+        if given.get("account") is not None:
+            return parse_account(str(given["account"]))
+        if given.get("venue") is not None:
+            return account_id(str(given["venue"]), self.settings.account.partition(":")[2])
+        return self.settings.account
+
+    def _terms(self, account: AccountId, given: Mapping[str, Any], known: PortfolioPosition | None) -> Instrument:
+        """The terms of the instrument; a plain contract's are defined where nobody has defined any."""
+        symbol = str(given.get("instrument") or (known.instrument if known is not None else ""))
+        if not symbol:
+            raise BadInput("instrument", None, "a position is in some instrument", remedy="Name it: instrument=…")
+        found = self._shelf.ledger(account).read(lambda book: known_terms(book, symbol))
+        if found is not None:
+            return found
+        terms = plain_terms(symbol, str(given.get("currency") or self.settings.currency), given.get("contract_size"))
+        self._shelf.book(account, [InstrumentDefined(account, terms)])
+        return terms
+
+    def _loaded(self, account: AccountId, kind: type, key: str, version: object) -> tuple[int, Decimal]:
+        """The version and quantity that a change is made on: as given, or as this manager loaded or saved it last."""
+        seen = self._seen.get((account, kind, key), (0, ZERO))
+        if version is None or version == seen[0]:
+            return seen
+        if not isinstance(version, int):
+            raise BadInput("version", version, "not a whole number", remedy="Give the version as it was loaded.")
+        held = self._shelf.read(account).positions.get(key)
+        return version, ZERO if held is None else Decimal(held.quantity)
+
+    def _noted(self, account: AccountId, positions: Sequence[PortfolioPosition]) -> Sequence[PortfolioPosition]:
+        """Positions that are handed out: what is saved next is a change of these."""
+        for p in positions:
+            self._seen[account, PositionDetailsSaved, p.position_id] = p.version, Decimal(p.quantity)
+        return positions
+
+    def _changed(
+        self, position_id: str, change: Callable[[Decimal], Decimal], price: Number, fields: Mapping[str, Any]
+    ) -> PortfolioPosition:
+        seen = dict(self._seen)
+        held = self.get_position(position_id, fields.get("account"))
+        if held is None or not held.is_open:
+            raise NotFound(f"No position {position_id!r} is open.", remedy="See get_all_open_positions().")
+        if (key := (held.account, PositionDetailsSaved, held.position_id)) in seen:
+            self._seen[key] = seen[key]  # what was loaded before is what the change is made on
+        quantity = change(Decimal(held.quantity))
+        return self.save_position(
+            position_id=held.position_id, account=held.account, quantity=quantity, price=price,
+            **{name: value for name, value in fields.items() if name != "account"},
+        )  # fmt: skip
+
+    def _restated(
+        self,
+        kind: type[State],
+        book: Book,
+        known: State | None,
+        version: int,
+        values: Mapping[str, Any],
+        what: str,
+    ) -> Sequence[State]:
+        """The next statement, if it says anything new; this very call may have been booked before."""
+        now = (book.account, version + 1, self._shelf.now(), self.settings.author)
+        before = {} if known is None else {name: getattr(known, name) for name in kind.__struct_fields__}
+        stated = kind(**{**before, **values, **dict(zip(_HEAD, now, strict=True))})
+        if known is not None and known.version >= version and _same(known, stated):
+            return ()
+        if (found := 0 if known is None else known.version) != version:
+            raise StaleVersion(what, version, found)
+        return [stated]
+
+    def _signal(self, given: Mapping[str, Any]) -> SignalLogged:
+        now = self._shelf.now()
+        content = {name: value for name, value in given.items() if name not in ("fingerprint", "payload", "source")}
+        payload = canonical_json(given.get("payload", content), "payload")
+        texts = {name: str(given.get(name) or "") for name in ("instrument", "kind", "strategy", "direction", "source")}
+        time = now if given.get("timestamp") is None else time_of(given["timestamp"], "timestamp")
+        hashed = "\x1f".join([*texts.values(), str(given.get("strength")), str(given.get("timestamp")), payload])
+        return SignalLogged(
+            CONTROL,
+            str(given.get("fingerprint") or blake2b(hashed.encode(), digest_size=16).hexdigest()),
+            venue_time=time,
+            received_at=now,
+            strength=_optional(given, "strength"),
+            payload=payload,
+            **texts,
+        )
+
+
+def _identity(position: PortfolioPosition) -> dict[str, Any]:
+    return {
+        name: getattr(position, name) for name in ("position_id", "account", "instrument", "position_side", "version")
+    }
+
+
+def _optional(given: Mapping[str, Any], field: str) -> Decimal | None:
+    value = given.get(field)
+    return None if value is None else number(value, field)
+
+
+def _same(known: State, stated: State) -> bool:
+    return all(getattr(known, name) == getattr(stated, name) for name in known.__struct_fields__ if name not in _HEAD)
