@@ -7,10 +7,12 @@ import msgspec
 
 from trueup.book.control import ControlRows
 from trueup.model.differences import VenueSnapshot
-from trueup.model.events import Compared, Fact, MarkSampled
+from trueup.model.events import Compared, Fact, MarkSampled, OrderReported
 from trueup.model.identifiers import AccountId, PositionKey, Seq
 from trueup.model.instruments import Instrument
+from trueup.model.orders import Amendment, OrderRequest
 from trueup.model.positions import Balance, Cycle, OpenOrder, Position
+from trueup.model.venues import Capabilities, Gap, Mark
 
 Hash = NewType("Hash", bytes)
 """blake2b-256 of a frame, over the previous frame's hash: the chain."""
@@ -249,7 +251,11 @@ class Reader(Protocol):
 
 
 class Venue(Protocol):
-    """A venue account over a connection."""
+    """A venue account over a connection, for reading.
+
+    Everything raises a :class:`VenueError`: :class:`Unavailable` where asking again is safe, and never an empty answer
+    for a failed one.
+    """
 
     account: AccountId
 
@@ -258,11 +264,56 @@ class Venue(Protocol):
         ...
 
     async def snapshot(self) -> VenueSnapshot:
-        """The venue's state now; raises a :class:`VenueError`, never an empty answer for a failed one."""
+        """The venue's state now; a part that could not be read is None and named in ``failed``."""
         ...
 
     def history(self, cursor: str | None) -> AsyncIterator[tuple[Sequence[Fact], str]]:
         """Pages of normalised facts since the cursor (inclusive, so with overlap), each with the next cursor."""
+        ...
+
+
+class LiveVenue(Venue, Protocol):
+    """A venue account that is followed and traded.
+
+    The outcome of what it is asked to do is told by the exception: :class:`Rejected` surely was not done,
+    :class:`Unavailable` and :class:`RateLimited` surely never were sent, :class:`OutcomeUnknown` may have been done.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the venue offers."""
+        ...
+
+    async def marks(self, instruments: Sequence[str]) -> Sequence[Mark]:
+        """Mark prices; an instrument without one is left out."""
+        ...
+
+    def stream(self) -> AsyncIterator[Fact | Gap]:
+        """Facts as they happen; after a :class:`Gap`, the first item of all, the history is to be pulled."""
+        ...
+
+    async def place(self, request: OrderRequest) -> OrderReported:
+        """Place an order; what the venue said of it."""
+        ...
+
+    async def cancel(self, instrument: str, venue_order_id: str) -> OrderReported | None:
+        """Cancel what is left of an order. One that is done already is reported as it is; None where it is unknown."""
+        ...
+
+    async def amend(self, instrument: str, venue_order_id: str, amendment: Amendment) -> OrderReported:
+        """Change a resting order; the venue may give it another id."""
+        ...
+
+    async def close(self, instrument: str, position_side: str, client_order_id: str) -> OrderReported:
+        """Close a position at the market, never beyond flat."""
+        ...
+
+    async def find(self, client_order_id: str) -> OrderReported | None:
+        """The order of a client order id, in whatever state; None only where there surely is none."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
         ...
 
 
@@ -357,6 +408,10 @@ class Storage(Protocol):
 
     def milestone(self, ledger: AccountId, seq: Seq) -> Milestone | None:
         """The state kept at a seq; None where there is none that this version can read."""
+        ...
+
+    def drop_milestone(self, ledger: AccountId, seq: Seq) -> None:
+        """Delete the state kept at a seq, which proved to be wrong. Raises :class:`StorageError`."""
         ...
 
     def close(self) -> None:

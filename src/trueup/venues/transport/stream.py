@@ -12,9 +12,8 @@ from contextlib import suppress
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
-import msgspec
-
 from trueup.model.errors import Malformed, Unavailable, VenueError
+from trueup.model.venues import Gap
 from trueup.ports import Clock
 from trueup.venues.transport.health import ConnectionHealth
 
@@ -29,12 +28,6 @@ RECONNECTS_MAX = 50
 
 Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)
-
-
-class Gap(msgspec.Struct, frozen=True):
-    """Something may be missing before what comes next: pull the history."""
-
-    reason: str
 
 
 class Connection(Protocol):
