@@ -1,44 +1,77 @@
-"""The tables that people query by the names they know, asked in plain SQL."""
+"""The tables that people query by the names they know, asked in plain SQL, the same in both stores."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import apsw
 import pytest
 
+from tests import postgresql
 from tests.engine.world import store_at
 from tests.journal.people_story import ANSWERS, JSON_COLUMNS, tell
+from trueup.bootstrap import open_store
 from trueup.engine.store import Store
+from trueup.journal.postgres.address import Address
+from trueup.model.numbers import canonical
+
+Rows = list[tuple[object, ...]]
+Ask = Callable[[str], Rows]
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Path]]:
-    path = tmp_path_factory.mktemp("people")
-    store = store_at(path)
+@pytest.fixture(scope="module", params=["embedded", "postgresql"])
+def ask(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Asks a store in which the story was told."""
+    if request.param == "embedded":
+        path = tmp_path_factory.mktemp("people")
+        with closing(_told(store_at(path))):
+            yield partial(_ask_sqlite, path / "data" / "views.sqlite3")
+        return
+    postgresql.require_server()
+    name = f"trueup_people_{os.getpid()}"
+    url = postgresql.make_database(name)
+    try:
+        with closing(_told(open_store(Address.parse(url)))):
+            yield partial(_ask_postgresql, url)
+    finally:
+        postgresql.drop_database(name)
+
+
+def _told(store: Store) -> Store:
     tell(store)
     for account in store.accounts():
         store.synced(account)
-    yield store, path / "data" / "views.sqlite3"
-    store.close()
+    return store
 
 
-def asked(path: Path, sql: str) -> list[tuple[object, ...]]:
-    """The rows, with JSON read; what a round trip realised in place of the values of its end."""
+def _ask_sqlite(path: Path, sql: str) -> Rows:
     with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
         cursor = db.execute(sql)
         names = [name for name, _ in cursor.get_description()]
         return [tuple(map(_plain, names, row)) for row in cursor]
 
 
+def _ask_postgresql(url: str, sql: str) -> Rows:
+    return [tuple(map(_plain, row.keys(), row.values())) for row in postgresql.ask(url, sql)]
+
+
 def _plain(name: str, value: object) -> object:
+    """A value as SQLite has it, with JSON read; what a round trip realised in place of the values of its end."""
+    if isinstance(value, Decimal):
+        return canonical(value)
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S.%f}000Z"
     if name not in JSON_COLUMNS or not isinstance(value, str):
         return value
-    read = json.loads(value)
+    read: Mapping[str, object] = json.loads(value)
     return read["realized_pnl"] if name == "new_values" and "realized_pnl" in read else read
 
 
 @pytest.mark.parametrize("sql", ANSWERS, ids=lambda sql: sql.rpartition(" ")[2])
-def test_a_query_gives_what_was_booked(told: tuple[Store, Path], sql: str) -> None:
-    assert asked(told[1], sql) == ANSWERS[sql]
+def test_a_query_gives_what_was_booked(ask: Ask, sql: str) -> None:
+    assert ask(sql) == ANSWERS[sql]
