@@ -1,15 +1,17 @@
 """``trueup history`` and ``trueup explain``: how a position came to be what it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trueup.cli.moments import opened_at, parse_moment, say_when, standing
 from trueup.cli.options import Account, AsOf, Data, ExitCode, Json, VenueTime
 from trueup.cli.output import Output
 from trueup.model.identifiers import EXTERNAL
 
 if TYPE_CHECKING:
+    from trueup.engine import time_travel
     from trueup.engine.explaining import Explanation
     from trueup.engine.store import Store
     from trueup.model.errors import NotFound
@@ -24,6 +26,8 @@ def history(
     instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="Our symbol for it, or the venue's.")],
     account: Account = None,
     fifo: Annotated[bool, typer.Option("--fifo", help="Show also what is open as lots, first in, first out.")] = False,
+    as_of: AsOf = None,
+    venue_time: VenueTime = False,
     data: Data = None,
     as_json: Json = False,
 ) -> int:
@@ -34,22 +38,25 @@ def history(
     Examples:
       trueup history BTC/USDC:USDC
       trueup history BTC --account main --fifo --json
+      trueup history BTC --as-of 2026-03-02T12:00:00Z
     """
-    from trueup.cli.session import data_directory, opened
     from trueup.cli.shapes import plain
-    from trueup.engine.explaining import fifo_lots
+    from trueup.engine.explaining import fifo_lots, round_trips
+    from trueup.engine.replay import NOW
 
     out = Output(as_json=as_json)
+    moment = parse_moment(as_of, venue_time)
     cycles: list[tuple[Position, Cycle]] = []
     lots: list[tuple[Position, Lot]] = []
-    with opened(data_directory(ctx, data), out) as store:
-        for position in _named(store, instrument, account, out):
-            key = position.instrument.symbol, position.position_side
-            store.synced(position.account)  # the book forgets round trips that are final; the views keep them
-            closed = store.views.cycles(position.account, key[0])
-            cycles += [(position, cycle) for side, cycle in closed if side == key[1]]
+    with opened_at(ctx, data, out) as store:
+        accounts = list(standing(store, account, moment, out))
+        for position in _named(accounts, instrument):
+            key, whose = (position.instrument.symbol, position.position_side), position.account
+            closed = _closed_now(store, position) if moment == NOW else round_trips(store, whose, key, moment)
+            cycles += [(position, cycle) for cycle in closed]
             if fifo:
-                lots += [(position, lot) for lot in fifo_lots(store.ledger(position.account), key)]
+                lots += [(position, lot) for lot in fifo_lots(store, whose, key, moment)]
+    say_when(accounts, out)
     if as_json:
         closed_shapes = [_whose(position) | plain(cycle) for position, cycle in cycles]
         lot_shapes = [_whose(position) | plain(lot) for position, lot in lots]
@@ -83,26 +90,34 @@ def explain(
       trueup explain hyperliquid:main/BTC/USDC:USDC --json
       trueup explain oanda:fx/EUR_USD:long --as-of 2026-03-02T12:00:00Z --venue-time
     """
-    from trueup.cli.positions import parse_moment
-    from trueup.cli.session import data_directory, opened
     from trueup.engine import explaining
+    from trueup.engine.replay import NOW
     from trueup.model.errors import NotFound
 
     out = Output(as_json=as_json)
     moment = parse_moment(as_of, venue_time)
-    with opened(data_directory(ctx, data), out) as store:
-        found = _single(store, position, out)
+    with opened_at(ctx, data, out) as store:
+        found = _single(list(standing(store, None, NOW, out)), position)
         key = found.instrument.symbol, found.position_side
-        explanation = explaining.explain(store.ledger(found.account), key, moment)
+        (then,) = standing(store, found.account, moment, out)
+        explanation = explaining.explain(store, found.account, key, moment)
     if explanation is None:
         raise NotFound(f"At that moment nothing had touched {position}.", remedy="Ask for a later one.")
+    say_when([then], out)
     if as_json:
-        from trueup.cli.shapes import plain, position_shape
+        from trueup.cli.shapes import plain, valued_shape
 
-        out.data({"position": position_shape(explanation.position), "rows": plain(explanation.rows)})
+        out.data({"position": valued_shape(then, explanation.position), "rows": plain(explanation.rows)})
     else:
         _show_explanation(explanation)
     return ExitCode.FINE
+
+
+def _closed_now(store: "Store", position: "Position") -> "Sequence[Cycle]":
+    """The book forgets round trips that are final; the views keep them."""
+    store.synced(position.account)
+    closed = store.views.cycles(position.account, position.instrument.symbol)
+    return [cycle for side, cycle in closed if side == position.position_side]
 
 
 def _whose(position: "Position") -> "dict[str, str]":
@@ -115,21 +130,12 @@ def _whose(position: "Position") -> "dict[str, str]":
     }
 
 
-def _positions(store: "Store", account: str | None, out: Output) -> "Iterator[Position]":
-    """Every position there is, of the chosen accounts."""
-    from trueup.cli.positions import books
-    from trueup.engine.replay import NOW
-
-    for book in books(store, account, NOW, out):
-        yield from book.positions().values()
-
-
-def _named(store: "Store", instrument: str, account: str | None, out: Output) -> "Sequence[Position]":
+def _named(accounts: "Sequence[time_travel.AsOf]", instrument: str) -> "Sequence[Position]":
     """The positions in an instrument, by our symbol or the venue's, or of a coin.
 
     Raises :class:`NotFound` when there are none.
     """
-    every = list(_positions(store, account, out))
+    every = [position for then in accounts for position in then.positions.values()]
     found = [p for p in every if instrument in _symbols(p)]
     found = found or [p for p in every if instrument == p.instrument.base]
     if not found:
@@ -137,7 +143,7 @@ def _named(store: "Store", instrument: str, account: str | None, out: Output) ->
     return found
 
 
-def _single(store: "Store", name: str, out: Output) -> "Position":
+def _single(accounts: "Sequence[time_travel.AsOf]", name: str) -> "Position":
     """The one position of a name; where no instrument is called so, of a coin.
 
     Raises:
@@ -146,7 +152,7 @@ def _single(store: "Store", name: str, out: Output) -> "Position":
     """
     from trueup.model.errors import BadInput
 
-    every = list(_positions(store, None, out))
+    every = [position for then in accounts for position in then.positions.values()]
     found = [position for position in every if name in _names(position, *_symbols(position))]
     found = found or [position for position in every if name in _names(position, position.instrument.base)]
     if not found:

@@ -135,8 +135,8 @@ def _kinds(words: str | None) -> frozenset[str] | None:
 
 
 def _wanted(ledger: "Ledger", after: int | None, limit: int, kinds: frozenset[str] | None) -> "list[Entry]":
-    from trueup.engine.explaining import kind_of
     from trueup.engine.replay import entries
+    from trueup.model.facts import kind_of
     from trueup.model.identifiers import Seq
 
     start = max(0, ledger.head.seq - limit) if after is None and kinds is None else after or 0
@@ -147,7 +147,7 @@ def _wanted(ledger: "Ledger", after: int | None, limit: int, kinds: frozenset[st
 
 def _show_entries(account: "AccountId", entries: "list[Entry]") -> None:
     from trueup.cli import render
-    from trueup.engine.explaining import kind_of
+    from trueup.model.facts import kind_of
 
     columns = [render.number("SEQ"), render.text("RECORDED"), render.text("KIND"), render.prose("EVENT")]
     rows: list[list[render.Cell]] = [

@@ -4,22 +4,18 @@ Both come from the book, not from its views: the fold of the journal is the auth
 open, and it gives the past by the same code as the present.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trueup.cli.moments import opened_at, parse_moment, say_when, standing
 from trueup.cli.options import Account, AsOf, Data, ExitCode, Json, VenueTime
 from trueup.cli.output import Output
 
 if TYPE_CHECKING:
-    from trueup.book.book import Book
-    from trueup.engine.replay import Moment
-    from trueup.engine.store import Store
+    from trueup.engine import time_travel
     from trueup.model.positions import Balance, Position
-
-Row = TypeVar("Row")
 
 
 def positions(
@@ -35,7 +31,8 @@ def positions(
     """Show every position, open ones first.
 
     All that any fact ever touched are listed. Quantities are signed: long positive, short negative. Realised P&L is
-    gross; fees and funding stand apart. What rests on an unknown entry price is shown as unknown, never as zero.
+    gross; fees and funding stand apart. Unrealised P&L is at the newest mark in the journal by then. What rests on an
+    unknown price is shown as unknown, never as zero.
 
     Examples:
       trueup positions --open
@@ -43,14 +40,18 @@ def positions(
       trueup positions --as-of 2026-03-02T12:00:00Z --venue-time --json
     """
     out = Output(as_json=as_json)
-    found = list(_at(ctx, out, data, account, parse_moment(as_of, venue_time), lambda book: book.positions().values()))
+    moment = parse_moment(as_of, venue_time)
+    with opened_at(ctx, data, out) as store:
+        accounts = list(standing(store, account, moment, out))
+    found = [(then, position) for then in accounts for position in then.positions.values()]
     if only_open:
-        found = [position for position in found if position.quantity]
-    found.sort(key=lambda p: (not p.quantity, p.account, p.instrument.symbol, p.position_side))
+        found = [(then, position) for then, position in found if position.quantity]
+    found.sort(key=lambda pair: (not pair[1].quantity, *_name(pair[1])))
+    say_when(accounts, out)
     if as_json:
-        from trueup.cli.shapes import position_shape
+        from trueup.cli.shapes import valued_shape
 
-        out.data([position_shape(position) for position in found])
+        out.data([valued_shape(then, position) for then, position in found])
     else:
         _show_positions(found)
     return ExitCode.FINE
@@ -74,8 +75,12 @@ def balances(
       trueup balances --account main --as-of 2026-03-02T12:00:00Z --json
     """
     out = Output(as_json=as_json)
-    found = list(_at(ctx, out, data, account, parse_moment(as_of, venue_time), lambda book: book.balances().values()))
+    moment = parse_moment(as_of, venue_time)
+    with opened_at(ctx, data, out) as store:
+        accounts = list(standing(store, account, moment, out))
+    found = [balance for then in accounts for balance in then.balances.values()]
     found.sort(key=lambda balance: (balance.account, balance.currency))
+    say_when(accounts, out)
     if as_json:
         from trueup.cli.shapes import balance_shape
 
@@ -85,66 +90,19 @@ def balances(
     return ExitCode.FINE
 
 
-def parse_moment(as_of: str | None, venue_time: bool) -> "Moment":
-    """The moment that the options name.
-
-    Raises:
-        typer.BadParameter: ``--venue-time`` without a time.
-        BadInput: Neither a seq nor a time.
-    """
-    from trueup.engine.replay import Moment
-    from trueup.model.identifiers import Seq
-    from trueup.model.times import parse_time
-
-    if as_of is None or (as_of.isascii() and as_of.isdecimal()):
-        if venue_time:
-            raise typer.BadParameter("--venue-time needs --as-of TIME.")
-        return Moment(seq=None if as_of is None else Seq(int(as_of)))
-    time = parse_time(as_of, "as-of")
-    return Moment(venue_time=time) if venue_time else Moment(recorded=time)
+def _name(position: "Position") -> tuple[str, str, str]:
+    return position.account, position.instrument.symbol, position.position_side
 
 
-def books(store: "Store", account: str | None, moment: "Moment", out: Output) -> "Iterator[Book]":
-    """The books of the chosen accounts at a moment.
-
-    Raises:
-        typer.BadParameter: A seq, without saying whose.
-    """
-    from trueup.cli.session import chosen_accounts
-    from trueup.engine.replay import book_at
-
-    chosen = chosen_accounts(store, account)
-    if moment.seq is not None and len(chosen) > 1:
-        raise typer.BadParameter(f"--as-of SEQ counts within one account: add --account, one of {', '.join(chosen)}.")
-    for whose in chosen:
-        with out.progress(whose) as progress:
-            ledger = store.ledger(whose, lambda _account, seq, head: progress(seq, head))
-        yield book_at(ledger, moment)
-
-
-def _at(
-    ctx: typer.Context,
-    out: Output,
-    data: Path | None,
-    account: str | None,
-    moment: "Moment",
-    query: "Callable[[Book], Iterable[Row]]",
-) -> Iterator[Row]:
-    from trueup.cli.session import data_directory, opened
-
-    with opened(data_directory(ctx, data), out) as store:
-        for book in books(store, account, moment, out):
-            yield from query(book)
-
-
-def _show_positions(found: "Sequence[Position]") -> None:
+def _show_positions(found: "Sequence[tuple[time_travel.AsOf, Position]]") -> None:
     from trueup.cli import render
 
     columns = [render.text("ACCOUNT"), render.text("INSTRUMENT"), render.text("SIDE"), render.number("QUANTITY")]
-    columns += [render.number("ENTRY"), render.number("REALIZED"), render.prose("FEES"), render.prose("FUNDING")]
-    columns += [render.prose("STRATEGIES"), render.number("UNCONFIRMED")]
-    one_account = len({p.account for p in found}) == 1
-    netting = {p.position_side for p in found} <= {"net"}
+    columns += [render.number("ENTRY"), render.number("REALIZED"), render.number("UNREALIZED"), render.prose("FEES")]
+    columns += [render.prose("FUNDING"), render.prose("STRATEGIES"), render.number("UNCONFIRMED")]
+    one_account = len({p.account for _, p in found}) == 1
+    netting = {p.position_side for _, p in found} <= {"net"}
+    marked = any(then.marks for then, _ in found)
     rows = [
         [
             "" if one_account else p.account,
@@ -153,15 +111,16 @@ def _show_positions(found: "Sequence[Position]") -> None:
             p.quantity,
             p.entry_price if p.quantity else render.NOTHING,
             f"{render.figure(None if p.realized_unknown else p.realized_pnl)} {p.instrument.settle}",
+            render.figure(then.unrealized_pnl(p)) if marked and p.quantity else "",
             render.amounts(p.fees),
             render.amounts(p.funding),
             _strategies(p),
             p.unconfirmed or "",
         ]
-        for p in found
+        for then, p in found
     ]
-    render.show_table(columns, rows, title=found[0].account if one_account else "")
-    held = sum(bool(position.quantity) for position in found)
+    render.show_table(columns, rows, title=found[0][1].account if one_account else "")
+    held = sum(bool(position.quantity) for _, position in found)
     render.show(f"{held} open, {len(found) - held} flat")
 
 

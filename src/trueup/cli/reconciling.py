@@ -94,8 +94,7 @@ def _shape(found: "Reconciliation") -> dict[str, object]:
 
 def _missing_shape(fact: "Fact") -> dict[str, object]:
     from trueup.cli.shapes import plain
-    from trueup.engine.explaining import kind_of
-    from trueup.model.facts import fact_key
+    from trueup.model.facts import fact_key, kind_of
 
     return {"kind": kind_of(fact), "id": (fact_key(fact) or "").partition("|")[2], "fields": plain(fact)}
 

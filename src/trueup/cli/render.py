@@ -48,6 +48,7 @@ _COLOURS = {
     "FAILED": "magenta",
     "DRIFT": "red",
     "fail": "red",
+    "past": "cyan",
 }
 
 Cell = str | Decimal | int | None

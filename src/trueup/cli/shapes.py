@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from trueup.engine.explaining import kind_of
 from trueup.engine.replay import Entry
+from trueup.engine.time_travel import AsOf
 from trueup.model import events as e
+from trueup.model.facts import kind_of
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import canonical
 from trueup.model.positions import Balance, Position, SubPosition, entry_price
@@ -89,6 +90,13 @@ def position_shape(position: Position) -> dict[str, Json]:
         cycles=position.cycles,
         liquidations=position.liquidations,
         seq=position.seq,
+    )
+
+
+def valued_shape(then: AsOf, position: Position) -> dict[str, Json]:
+    """A position with its value at the newest mark; both null without one."""
+    return position_shape(position) | plain_fields(
+        mark_price=then.mark_price(position), unrealized_pnl=then.unrealized_pnl(position)
     )
 
 

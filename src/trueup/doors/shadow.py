@@ -15,12 +15,13 @@ from trueup.doors.fields import renamed
 from trueup.doors.readings import PortfolioPosition, read_book
 from trueup.doors.settings import Config, door_settings
 from trueup.doors.terms import known_terms
-from trueup.engine.explaining import Row, explain, kind_of
+from trueup.engine.explaining import Row, explain
 from trueup.engine.reconciling import book_side, database_side
 from trueup.engine.replay import NOW, Moment, book_at, entries
 from trueup.model.differences import Comparison, Kind, VenuePosition, VenueSnapshot
 from trueup.model.errors import BadInput, StorageError
 from trueup.model.events import Event
+from trueup.model.facts import kind_of
 from trueup.model.identifiers import PositionKey, Seq
 from trueup.model.numbers import exact
 from trueup.model.times import format_time

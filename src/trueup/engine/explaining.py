@@ -12,13 +12,14 @@ import msgspec
 from trueup.book.book import Book
 from trueup.book.fifo import fold_fifo
 from trueup.book.position import PositionState
-from trueup.engine.ledger import Ledger
-from trueup.engine.replay import Entry, Moment, book_at, entries_at
+from trueup.engine.replay import Entry, Moment, entries_at
+from trueup.engine.store import Store
+from trueup.engine.time_travel import book_as_of
 from trueup.model import events as e
-from trueup.model.facts import fact_key, order_key, position_key
-from trueup.model.identifiers import PositionKey, Seq
+from trueup.model.facts import fact_key, kind_of, order_key, position_key
+from trueup.model.identifiers import AccountId, PositionKey, Seq
 from trueup.model.numbers import ZERO, exact
-from trueup.model.positions import Lot, Position
+from trueup.model.positions import Cycle, Lot, Position
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -59,29 +60,43 @@ class Explanation(msgspec.Struct, frozen=True):
     rows: Sequence[Row]
 
 
-def explain(ledger: Ledger, key: PositionKey, moment: Moment) -> Explanation | None:
+def explain(store: Store, account: AccountId, key: PositionKey, moment: Moment) -> Explanation | None:
     """Trace a position to the journal; None when no fact had touched it at that moment."""
-    book = book_at(ledger, moment)
+    book = book_as_of(store, account, moment)
     position = book.position(*key)
     if position is None:
         return None
-    facts = [entry for entry in entries_at(ledger, moment) if position_key(entry.event) == key]
-    facts.sort(key=_place)
+    facts = _facts(store, account, key, moment)
     with exact():
         state = PositionState(book.instruments[key[0]])
         return Explanation(position, [_row(state, entry, book) for entry in facts])
 
 
-def fifo_lots(ledger: Ledger, key: PositionKey) -> Sequence[Lot]:
-    """What is open of a position, first in, first out."""
-    facts: Iterable[Any] = (entry.event for entry in entries_at(ledger, Moment()))
-    of_position = (fact for fact in facts if position_key(fact) == key)
-    return list(fold_fifo(of_position, ledger.book.instruments[key[0]], ledger.book.matched).lots)
+def round_trips(store: Store, account: AccountId, key: PositionKey, moment: Moment) -> Sequence[Cycle]:
+    """The round trips of a position that were closed at a moment, oldest first."""
+    book = book_as_of(store, account, moment)
+    if key not in book.tracks:
+        return []
+    with exact():
+        state = PositionState(book.instruments[key[0]])
+        for entry in _facts(store, account, key, moment):
+            state.apply(entry.event, book.matched)
+    return state.closed
 
 
-def kind_of(event: e.Event) -> str:
-    """The word for an event's kind: its tag without the version."""
-    return str(event.__struct_config__.tag).partition("/")[0]
+def fifo_lots(store: Store, account: AccountId, key: PositionKey, moment: Moment) -> Sequence[Lot]:
+    """What was open of a position at a moment, first in, first out."""
+    book = book_as_of(store, account, moment)
+    if key not in book.tracks:
+        return []
+    facts: Iterable[Any] = (entry.event for entry in _facts(store, account, key, moment))
+    return list(fold_fifo(facts, book.instruments[key[0]], book.matched).lots)
+
+
+def _facts(store: Store, account: AccountId, key: PositionKey, moment: Moment) -> Sequence[Entry]:
+    """The facts of a position that count at a moment, in venue order."""
+    every = entries_at(store.ledger(account), moment)
+    return sorted((entry for entry in every if position_key(entry.event) == key), key=_place)
 
 
 def _place(entry: Entry) -> tuple[int, int, str]:

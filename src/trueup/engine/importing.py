@@ -10,12 +10,11 @@ from itertools import chain, islice
 import msgspec
 
 from trueup.engine.door import Fate
-from trueup.engine.explaining import kind_of
 from trueup.engine.ledger import Ledger
 from trueup.engine.reading import Progress, Source, silent
 from trueup.engine.store import Store
 from trueup.model import events as e
-from trueup.model.facts import order_key
+from trueup.model.facts import kind_of, order_key
 from trueup.model.identifiers import AccountId
 from trueup.ports import Refused
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from trueup.engine.explaining import kind_of
 from trueup.journal.codec import decode
 from trueup.model.errors import EventsWouldBeLost
+from trueup.model.facts import kind_of
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.times import format_time
 from trueup.ports import Frame

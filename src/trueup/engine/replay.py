@@ -44,7 +44,7 @@ class Moment(msgspec.Struct, frozen=True):
     venue_time: int | None = None
 
 
-NOW = Moment()
+NOW: Moment = Moment()
 """All there is."""
 
 
@@ -85,8 +85,37 @@ def entries_at(ledger: Ledger, moment: Moment) -> Iterator[Entry]:
 
 def counting(every: Iterator[Entry], moment: Moment, last: Seq) -> Iterator[Entry]:
     """Of the events of a ledger those that count at a moment, ``last`` being its :func:`last_seq`."""
-    known = takewhile(lambda entry: entry.seq <= last, every)
-    return known if moment.venue_time is None else _happened(known, moment.venue_time)
+    counts = Counts(moment, last)
+    return filter(counts, takewhile(lambda entry: entry.seq <= last, every))
+
+
+class Counts:
+    """Whether an event of a ledger counts at a moment; to be asked of each of them, oldest first.
+
+    At a venue time that is what had happened by then, and what was decided about it: definitions hold at any time, a
+    match needs both of its sides, and a comparison speaks of its cut.
+    """
+
+    def __init__(self, moment: Moment, last: Seq) -> None:
+        self._until = moment.venue_time
+        self._last = last
+        self._later: set[str | None] = set()
+
+    def __call__(self, entry: Entry) -> bool:
+        """Whether this one counts."""
+        if self._until is None:
+            return entry.seq <= self._last
+        event = entry.event
+        match event:
+            case e.DeclarationMatched():
+                return self._later.isdisjoint((event.fill_key, f"declared|{event.declaration_id}"))
+            case e.Compared():
+                return (event.cut or 0) <= self._until
+            case _:
+                happened: bool = getattr(event, "venue_time", 0) <= self._until
+        if not happened and isinstance(event, e.FillBooked | e.TradeDeclared):
+            self._later.add(fact_key(event))
+        return happened
 
 
 def book_at(ledger: Ledger, moment: Moment) -> Book:
@@ -109,26 +138,6 @@ def book_at(ledger: Ledger, moment: Moment) -> Book:
         book.evolve([entry.event for entry in batch], batch[0].seq)
         book.forget_changes()
     return book
-
-
-def _happened(every: Iterator[Entry], until: int) -> Iterator[Entry]:
-    """What happened until a venue time, and what was decided about that.
-
-    Definitions hold at any time; a match needs both of its sides; a comparison speaks of its cut.
-    """
-    later: set[str | None] = set()
-    for entry in every:
-        event = entry.event
-        if isinstance(event, e.DeclarationMatched):
-            if later.isdisjoint((event.fill_key, f"declared|{event.declaration_id}")):
-                yield entry
-        elif isinstance(event, e.Compared):
-            if event.cut is None or event.cut <= until:
-                yield entry
-        elif getattr(event, "venue_time", 0) <= until:
-            yield entry
-        elif isinstance(event, e.FillBooked | e.TradeDeclared):
-            later.add(fact_key(event))
 
 
 def batches(every: Iterator[Entry]) -> Iterator[list[Entry]]:

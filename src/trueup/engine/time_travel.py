@@ -80,21 +80,27 @@ def as_of(store: Store, account: AccountId, moment: Moment = NOW) -> AsOf:
         JournalDamaged: The log cannot be read.
     """
     ledger = store.ledger(account)
-    if moment == NOW:
-        return ledger.read(lambda book: _frozen(ledger, book, moment, ledger.head))
-    last = last_seq(ledger, moment)
-    if not last and moment.recorded is not None:
+    if moment.recorded is not None and not last_seq(ledger, moment):
         raise NotFound(
             f"{account} had recorded nothing by {format_time(moment.recorded)}.",
             remedy=f"Ask for a time {_beginning(ledger)}, or for what had happened at the venue (--venue-time).",
         )
-    book = book_as_of(store, account, moment)
-    if moment.venue_time is not None and not book.newest_fact():
+    then = stood(store, account, moment)
+    if moment.venue_time is not None and not (then.positions or then.balances or then.orders):
         raise NotFound(
             f"Nothing that is known of {account} had happened by {format_time(moment.venue_time)}.",
             remedy="Ask for a later time.",
         )
-    return _frozen(ledger, book, moment, head_at(ledger, last))
+    return then
+
+
+def stood(store: Store, account: AccountId, moment: Moment) -> AsOf:
+    """As :func:`as_of`, but an account that had not begun by then stands there empty."""
+    ledger = store.ledger(account)
+    if moment == NOW:
+        return ledger.read(lambda book: _frozen(ledger, book, moment, ledger.head))
+    head = head_at(ledger, last_seq(ledger, moment))
+    return _frozen(ledger, book_as_of(store, account, moment), moment, head)
 
 
 def book_as_of(store: Store, account: AccountId, moment: Moment) -> Book:

@@ -24,6 +24,11 @@ def fact_key(event: e.Event) -> str | None:
     return identify(event) if identify is not None else None
 
 
+def kind_of(event: e.Event) -> str:
+    """The word for an event's kind: its tag without the version."""
+    return str(event.__struct_config__.tag).partition("/")[0]
+
+
 def terms(event: e.Event) -> tuple[object, ...]:
     """The economic content of a fact. Order ids, strategy and provenance are not part of it; 1.50 equals 1.5."""
     if type(event) is e.FillBooked:
