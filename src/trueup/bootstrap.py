@@ -13,6 +13,7 @@ from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
 from trueup.engine.rebuilding import Note, Progress
 from trueup.engine.restore_test import ChildTest
+from trueup.engine.scrub import Scrub
 from trueup.engine.store import Store
 from trueup.journal.backup.local import LocalDestination, refuse_within
 from trueup.journal.backup.new_directory import NewDirectory
@@ -34,14 +35,15 @@ def open_store(where: Place, progress: Progress | None = None, *, create: bool =
         DirectoryLocked: Another process owns the directory; the message says who.
         StorageError: It is not a place that this version can use.
         NotFound: There is no store in the database, and none is to be made.
-        JournalDamaged: Views and log are both damaged.
     """
     storage = open_storage(where, create=create)
     try:
-        return Store.open(storage, SystemClock(), *(() if progress is None else (progress,)))
+        store = Store.open(storage, SystemClock(), *(() if progress is None else (progress,)))
     except BaseException:
         storage.close()
         raise
+    store.chores([Scrub(store, store.clock.monotonic)])
+    return store
 
 
 @overload

@@ -122,7 +122,9 @@ class Feeder:
         if self._thread is None:
             self.step()
         with self._moved:
-            return self._moved.wait_for(lambda: self._done(ledger, seq), timeout_ms / 1000) and self.failed is None
+            if not self._moved.wait_for(lambda: self._done(ledger, seq), timeout_ms / 1000):
+                return False
+            return self.failed is None and ledger in self._applied
 
     def step(self) -> None:
         """Feed what is pending in one transaction, and keep the notes that are due."""
@@ -164,7 +166,7 @@ class Feeder:
         self.step()
 
     def _done(self, ledger: AccountId, seq: Seq) -> bool:
-        return self.failed is not None or self._applied.get(ledger, 0) >= seq
+        return self.failed is not None or self._applied.get(ledger, seq) >= seq
 
     def _run(self) -> None:
         while not self._closing.is_set():

@@ -20,7 +20,7 @@ from trueup.engine.rebuilding import LiveRebuild, Progress, bring_up, rebuild_vi
 from trueup.engine.resuming import resumed
 from trueup.engine.together import Together
 from trueup.journal.milestones import SPACING, events_between
-from trueup.model.errors import BadInput, StorageError, ViewsFailed
+from trueup.model.errors import BadInput, JournalDamaged, StorageError, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Clock, Milestone, OpenedLedger, Storage, Views
 
@@ -53,6 +53,7 @@ class Store:
         self._ledgers: dict[AccountId, Ledger] = {}
         self._taken: dict[AccountId, Seq] = {}  # the newest snapshot, which may not be written yet
         self._kept: dict[AccountId, Seq] = {}
+        self._suspect: set[AccountId] = set()
         self._opening = RLock()
         self.caretaker = Caretaker(clock, background=background)
 
@@ -105,6 +106,8 @@ class Store:
         """
         with self._opening:
             ledger = self.ledger(account)
+            if isinstance(ledger.failed, JournalDamaged):
+                self._suspect.add(account)
             if ledger.whole:  # fenced: what is durable and not in the views yet is a copy that may be needed
                 self._feeder.wait(account, ledger.head.seq, SYNC_WAIT_MS)
             self._feeder.leave(account)
@@ -173,6 +176,19 @@ class Store:
         """The state kept at a seq; None where there is none that can be used."""
         return self._storage.milestone(account, seq)
 
+    def drop_milestone(self, account: AccountId, seq: Seq) -> None:
+        """Delete a state that proved to be wrong."""
+        self._storage.drop_milestone(account, seq)
+
+    @property
+    def together(self) -> bool:
+        """Whether the views are written with each frame, and hold no copy of it."""
+        return self._storage.together
+
+    def open_ledgers(self) -> Sequence[Ledger]:
+        """The ledgers that were asked for."""
+        return [ledger for _, ledger in sorted(self._ledgers.items())]
+
     def heads(self) -> Mapping[AccountId, Seq]:
         """The last durable seq of every ledger that is open."""
         return {account: ledger.head.seq for account, ledger in list(self._ledgers.items())}
@@ -226,6 +242,9 @@ class Store:
 
     def _begin(self, account: AccountId) -> tuple[Past, Book]:
         """A ledger's log, and the book to fold the rest of it into: from the snapshot, or else empty."""
+        if account in self._suspect:  # the damage may stand before the snapshot: all of it is read, and healed
+            self._opened(account, snapshot=False).journal.close()
+            self._suspect.discard(account)
         opened = self._opened(account)
         past = Past(opened.journal)
         if opened.state is None:

@@ -63,8 +63,8 @@ class ProvableStorage(Protocol):
         """The snapshot that the next start would use."""
         ...
 
-    def delete_snapshot(self, snapshot: Snapshot) -> None:
-        """Delete a snapshot."""
+    def drop_milestone(self, ledger: AccountId, seq: Seq) -> None:
+        """Delete the snapshot at a seq."""
         ...
 
 
@@ -165,7 +165,7 @@ def _without_lie(storage: ProvableStorage, account: AccountId) -> Sequence[str]:
     kept = storage.newest_snapshot(account)
     if kept is None or not proof.snapshot:
         return []
-    storage.delete_snapshot(kept)
+    storage.drop_milestone(account, kept.mark.seq)
     return [f"{account}: {proof.snapshot}; deleted"]
 
 

@@ -143,9 +143,9 @@ class EmbeddedStorage:
         """The snapshot that the next start would use."""
         return newest_snapshot(self.directory.ledger_path(ledger), ledger)[0]
 
-    def delete_snapshot(self, snapshot: Snapshot) -> None:
-        """Delete a snapshot. Raises :class:`StorageError`."""
-        delete_snapshot(self.directory.ledger_path(snapshot.ledger), snapshot, disk=self._disk)
+    def drop_milestone(self, ledger: AccountId, seq: Seq) -> None:
+        """Delete the snapshot at a seq. Raises :class:`StorageError`."""
+        delete_snapshot(self.directory.ledger_path(ledger), seq, disk=self._disk)
 
     def close(self) -> None:
         """Let other processes have the directory."""

@@ -215,19 +215,23 @@ class SegmentJournal:
             yield
         for finding in run.report().findings:
             raise damaged(finding.path, finding.offset, finding.problem)
-        segments, file = list(self._segments), self._file
-        path = segments[-1].path
-        if file >= 0 and not self._disk.same(file, path) and self._segments[-1].path == path:
-            raise damaged(path, 0, "the file that is written to is not the one of this name any more")
 
-    def prove_head(self) -> str:
-        """Read the saved head back, and write it again where it is not what was saved; what was wrong, or nothing.
+    def prove_files(self) -> str:
+        """Prove the file that is written to and the saved head, which is written again where it is not what was saved.
+
+        Nobody appends meanwhile.
+
+        Returns:
+            What was mended, in a sentence; empty when all was well.
 
         Raises:
-            JournalFailed: It could not be written.
+            JournalDamaged: Writes go to a file that has lost its name.
+            JournalFailed: The head could not be written.
         """
-        saved = self._saved
-        if not saved.seq or read_head(self._head_file, self.ledger) == saved or saved != self._saved:
+        path = self._segments[-1].path
+        if self._file >= 0 and not self._disk.same(self._file, path):
+            raise damaged(path, 0, "the file that is written to is not the one of this name any more")
+        if not self._saved.seq or read_head(self._head_file, self.ledger) == self._saved:
             return ""
         self._saved = EMPTY
         self.save_head()

@@ -63,9 +63,9 @@ def write_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = N
     return path
 
 
-def delete_snapshot(directory: Path, snapshot: Snapshot, *, disk: Disk | None = None) -> None:
+def delete_snapshot(directory: Path, seq: Seq, *, disk: Disk | None = None) -> None:
     """Delete a snapshot that proved to be wrong; the log is not touched. Raises :class:`StorageError`."""
-    path = _path(directory, snapshot.mark.seq)
+    path = _path(directory, seq)
     try:
         (disk or Disk()).unlink(path)
     except OSError as error:

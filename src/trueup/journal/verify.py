@@ -1,6 +1,9 @@
-"""Reading a whole log to prove its chain. Nothing is changed here; it works on a log that refuses to open as well."""
+"""Reading a whole log to prove its chain, in one go or slice by slice beside a writer.
 
-from collections.abc import Callable
+Nothing is changed here; it works on a log that refuses to open as well.
+"""
+
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trueup.journal.disk import Disk
@@ -11,7 +14,10 @@ from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Frame, Head
 
 Progress = Callable[[int, int], None]
-"""Told the bytes read so far and the bytes in all, segment by segment."""
+"""Told the bytes read so far and the bytes in all, slice by slice."""
+
+SLICE_BYTES = 4 << 20
+"""What is read and hashed in a hundredth of a second."""
 
 
 def verify(
@@ -32,26 +38,22 @@ def verify(
         ledger: Whose log it must be.
         end: Where a log in use ended when this was asked; what is behind it is left alone.
         known: What the log is known to have reached.
-        progress: Called after each segment.
+        progress: Called after each slice.
         disk: The files.
 
     Raises:
         JournalDamaged: A file that the system cannot read.
     """
-    run = _Verification(directory, ledger, end, known, disk or Disk())
-    numbers = segment_numbers(directory)
-    total = sum(segment_path(directory, number).stat().st_size for number in numbers)
-    done = 0
-    for number in range(1, max(numbers, default=0) + 1):
-        if run.finished:
-            break
-        done += run.segment(number)
+    run = Verification(directory, ledger, end, known, disk or Disk())
+    for done, total in run:
         if progress is not None:
             progress(done, total)
     return run.report()
 
 
-class _Verification:
+class Verification:
+    """A verification slice by slice: iterate it to its end, then ask for the report. Arguments as of :func:`verify`."""
+
     def __init__(self, directory: Path, ledger: AccountId, end: Head | None, known: Head | None, disk: Disk) -> None:
         self._directory = directory
         self._ledger = ledger
@@ -62,21 +64,37 @@ class _Verification:
         self._findings: list[Finding] = []
         self._frames = self._events = self._bytes = 0
 
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Verify one slice; the bytes read so far and the bytes in all."""
+        sizes = {number: self._size(number) for number in segment_numbers(self._directory)}
+        done, total = 0, sum(sizes.values())
+        for number in range(1, max(sizes, default=0) + 1):
+            if self._finished:
+                return
+            for offset in self._segment(number):
+                yield done + offset, total
+            done += sizes.get(number, 0)
+            yield done, total
+
+    def _size(self, number: int) -> int:
+        path = segment_path(self._directory, number)
+        return path.stat().st_size if path.exists() else 0
+
     @property
-    def finished(self) -> bool:
+    def _finished(self) -> bool:
         """Whether the end that was asked for is reached."""
         return self._target is not None and self._end.head.seq >= self._target.seq
 
-    def segment(self, number: int) -> int:
-        """Verify one segment; its size."""
+    def _segment(self, number: int) -> Iterator[int]:
+        """Verify one segment; yields how far it has come."""
         path = segment_path(self._directory, number)
         header = read_header(self._disk, path)
         if header is None:
             self._found("header" if path.exists() else "segment", path, 0, "the segment's header is damaged or missing")
-            return path.stat().st_size if path.exists() else 0
+            return
         if (header.ledger, header.number) != (self._ledger, number):
             self._found("segment", path, 0, f"this file is segment {header.number} of {header.ledger}")
-            return header.size
+            return
         if not header.follows(self._end.head) and not self._findings:
             self._found(
                 "segment", path, 0, f"it starts at seq {header.first}, but seq {self._end.head.seq} came before"
@@ -84,8 +102,7 @@ class _Verification:
         self._end = End(number, BLOCK, Head(Seq(header.first - 1), header.previous))
         segment = Segment(path, header)
         with SegmentReader(self._disk, segment) as reader:
-            self._walk(segment, reader)
-        return header.size
+            yield from self._walk(segment, reader)
 
     def report(self) -> VerifyReport:
         """What was found in all."""
@@ -96,8 +113,9 @@ class _Verification:
             self._found("frames", path, self._end.offset, f"the log ends before seq {reached}, which it had reached")
         return VerifyReport(head, self._frames, self._events, self._bytes, self._findings)
 
-    def _walk(self, segment: Segment, reader: SegmentReader) -> None:
-        while not self.finished:
+    def _walk(self, segment: Segment, reader: SegmentReader) -> Iterator[int]:
+        told = 0
+        while not self._finished:
             offset = self._end.offset
             found = reader.frame_at(offset)
             if not (isinstance(found, Frame) and self._end.takes(found)):
@@ -107,6 +125,9 @@ class _Verification:
             self._frames += 1
             self._events += found.count
             self._bytes += self._end.offset - offset
+            if self._end.offset - told >= SLICE_BYTES:
+                told = self._end.offset
+                yield told
 
     def _stop(self, segment: Segment, reader: SegmentReader, reason: str) -> None:
         """Say why there is no next frame, unless it is the blank end of a segment."""

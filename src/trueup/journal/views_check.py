@@ -16,6 +16,14 @@ _DERIVED = (
     *("book_portfolio", "book_pyramids", "book_details", "book_signals", "book_comparisons"),
 )
 
+TABLES = ("frames", *_DERIVED)
+"""What a scrub reads, row by row."""
+
+ROWS_A_SLICE = 2_000
+"""A few megabytes at most, but for frames, whose bodies are long."""
+
+_FRAMES_A_SLICE = 64
+
 _RULES = {
     "a frame does not continue the one before it": """
         SELECT name || ' at ' || first FROM (
@@ -46,6 +54,37 @@ def findings(db: apsw.Connection) -> Sequence[str]:
         if db.table_exists("main", table):  # a crash may have come before the migration that makes it
             found += [f"rows of what is not applied yet: {name} in {table}" for (name,) in db.execute(sql)]
     return found[:FINDINGS_MAX]
+
+
+def prove_slice(
+    db: apsw.Connection, path: Path, table: str, after: tuple[object, ...] | None
+) -> tuple[object, ...] | None:
+    """Read the next rows of a table, all of their columns, in the order of the key.
+
+    Args:
+        db: Fresh, so that pages come from the disk.
+        path: Of the file, for the message.
+        table: One of :data:`TABLES`.
+        after: Key of the last row read before; None to begin.
+
+    Returns:
+        The key of the last row read; None at the end of the table.
+
+    Raises:
+        ViewsFailed: A row is of a seq that is not applied yet.
+    """
+    columns = db.execute(f"SELECT name, pk FROM pragma_table_info('{table}') ORDER BY cid").get or []  # noqa: S608 - a name from this file
+    key = [name for name, place in sorted(columns, key=lambda column: column[1]) if place]
+    names = ", ".join(key)
+    behind = "" if after is None else f"WHERE ({names}) > ({', '.join('?' * len(key))})"
+    limit = _FRAMES_A_SLICE if table == "frames" else ROWS_A_SLICE
+    seqs = dict(db.execute("SELECT id, applied FROM ledgers"))
+    rows = db.execute(f"SELECT * FROM {table} {behind} ORDER BY {names} LIMIT {limit}", after or ())  # noqa: S608
+    named = [dict(zip((name for name, _ in columns), row, strict=True)) for row in rows]
+    for row in named:
+        if row.get("seq", 0) > seqs.get(row["ledger"], 0):
+            raise ViewsFailed(f"{path}: a row of what is not applied yet, in {table}.", remedy=sqlite.REBUILD)
+    return tuple(named[-1][name] for name in key) if len(named) == limit else None
 
 
 def require_whole_log(db: apsw.Connection, path: Path, unlogged: int | None, log_bytes: int) -> None:

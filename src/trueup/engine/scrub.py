@@ -1,0 +1,344 @@
+"""The scrub: proves, slice by slice beside the booking, that what is stored is still what was written.
+
+Layer after layer, each with the time when it was last proven:
+
+log
+    The chain and bytes of a ledger's log, re-read from the disk, and the saved head.
+copy
+    The frames in the views against those of the log.
+book
+    Memory against a book folded from the log, from the milestone before the newest one on; so that milestone is proven
+    too, and each round one more pair of older ones.
+rows
+    The views' rows against the book in memory: what page checksums do not cover, the live write-ahead log, is here.
+pages
+    Every row of the views database, page checksums and order with it.
+
+What is found is acted upon at once. Log damage fences its ledger, and reopening heals it from the views; views that are
+damaged are made anew from the logs while the ledgers book; a book that is not what its log folds to is folded again.
+What no copy heals stays fenced, and other ledgers go on.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import pairwise
+from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from trueup.book.book import Book
+from trueup.book.snapshot import state_hash
+from trueup.engine.changes import fold
+from trueup.engine.ledger import Ledger
+from trueup.engine.past import Past
+from trueup.engine.reconciling import book_side, views_side
+from trueup.engine.resuming import resumed
+from trueup.engine.store import Store
+from trueup.model.differences import Kind, VenueSnapshot
+from trueup.model.errors import BadInput, JournalDamaged, TrueupError, ViewsFailed
+from trueup.model.identifiers import Seq
+from trueup.ports import Views
+from trueup.reconcile.compare import compare
+
+SLICE_S = 0.020
+"""How long a step works: a commit waits no longer for the interpreter than it does for a busy disk."""
+
+PAUSE_S = 0.180
+"""Rest between two steps: a tenth of one processor, and some 40 MB a second of log."""
+
+FIRST_S = 10.0
+"""From the opening of a store to the first step: a start has proved the tail, and short commands need no more."""
+
+ROUND_S = 3_600.0
+"""From the end of a round to the start of the next."""
+
+EVENTS_A_SLICE = 500
+BYTES_A_SLICE = 1 << 20
+
+REBUILD = "Run `trueup recover`; the journal is not affected."
+
+FINDINGS_MAX = 100
+"""Kept for whoever looks."""
+
+TOLD_MAX = 5
+"""Rows named in one sentence."""
+
+Layer = Literal["log", "copy", "book", "rows", "pages"]
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """What is known of one layer.
+
+    Attributes:
+        account: Whose; empty for the pages of the views, which are everybody's.
+        proven_at: When it was last found whole, in nanoseconds; None when it never was.
+        looked_at: When it was last looked at.
+        seq: Up to where; 0 for pages.
+        problem: What was found the last time; empty when it was whole.
+    """
+
+    layer: Layer
+    account: str
+    proven_at: int | None
+    looked_at: int
+    seq: Seq
+    problem: str = ""
+
+
+@runtime_checkable
+class ProvingJournal(Protocol):
+    """A journal with more to prove than that its frames can be read."""
+
+    def proving(self) -> Iterator[None]:
+        """Prove all of it, a slice a step. Raises :class:`JournalDamaged`."""
+        ...
+
+    def prove_files(self) -> str:
+        """Prove what the writer has open, and mend what can be written again; what was mended, in a sentence."""
+        ...
+
+
+@runtime_checkable
+class ProvingViews(Protocol):
+    """Views with pages to prove."""
+
+    def proving(self) -> Iterator[None]:
+        """Read all of them from the disk, a slice a step. Raises :class:`ViewsFailed`."""
+        ...
+
+
+class Scrub:
+    """The chore (:class:`trueup.engine.caretaker.Chore`).
+
+    Args:
+        store: What is proven.
+        monotonic: Seconds, for the slices.
+    """
+
+    name = "scrub"
+
+    def __init__(self, store: Store, monotonic: Callable[[], float]) -> None:
+        self.findings: deque[str] = deque(maxlen=FINDINGS_MAX)
+        self._store = store
+        self._monotonic = monotonic
+        self._known: dict[tuple[Layer, str], Proven] = {}
+        self._rounds = 0
+        self._begun = False
+        self._slices: Iterator[None] | None = None
+
+    def step(self) -> float:
+        """Work for :data:`SLICE_S`; seconds until the next slice."""
+        if not self._begun:
+            self._begun = True
+            return FIRST_S
+        until = self._monotonic() + SLICE_S
+        slices = self._slices = self._slices or self._round()
+        try:
+            while self._monotonic() < until:
+                next(slices)
+        except StopIteration:
+            self._slices = None
+            return ROUND_S
+        except BaseException:
+            self._slices = None  # a generator that raised is at its end
+            raise
+        return PAUSE_S
+
+    def whole_round(self) -> None:
+        """Prove everything now, in one go."""
+        for _ in self._round():
+            pass
+
+    def report(self) -> Sequence[Proven]:
+        """What is known of every layer, with ages."""
+        return [known for _, known in sorted(self._known.items(), key=lambda item: (item[0][1], item[0][0]))]
+
+    # --- a round ------------------------------------------------------------------------------------------------------
+
+    def _round(self) -> Iterator[None]:
+        for ledger in self._store.open_ledgers():
+            yield from self._log(ledger)
+        if self._store.views_failed is not None:
+            self._rebuild(self._store.views_failed)
+        for ledger in self._store.open_ledgers():
+            yield from self._book(ledger)
+            yield from self._copy(ledger)
+            self._rows(ledger)
+            yield
+        yield from self._pages()
+        self._rounds += 1
+
+    def _log(self, ledger: Ledger) -> Iterator[None]:
+        """Prove a log; heal one that is damaged."""
+        if ledger.failed is not None and not isinstance(ledger.failed, JournalDamaged):
+            return  # its callers are told to reopen it
+        seq, journal = ledger.head.seq, ledger.journal
+        try:
+            if ledger.failed is not None:
+                raise ledger.failed
+            if isinstance(journal, ProvingJournal):
+                yield from journal.proving()
+                with ledger.turn:
+                    mended = journal.prove_files() if journal is ledger.journal else ""
+                if mended:
+                    self._say(f"{ledger.account}: {mended}")
+            else:
+                for _ in journal.read():
+                    yield
+        except JournalDamaged as damage:
+            if journal is ledger.journal:  # else it was reopened meanwhile
+                self._note("log", ledger.account, seq, str(damage))
+                self._heal(ledger, damage)
+        else:
+            self._note("log", ledger.account, seq)
+
+    def _heal(self, ledger: Ledger, damage: JournalDamaged) -> None:
+        ledger.fence(damage)
+        try:
+            self._store.reopen(ledger.account)
+        except TrueupError as failure:
+            self._say(f"{ledger.account}: fenced. {failure}")
+        else:
+            self._note("log", ledger.account, ledger.head.seq)
+            self._say(f"{ledger.account}: {damage.message} Healed from the copy in the views.")
+
+    def _book(self, ledger: Ledger) -> Iterator[None]:
+        """Prove milestones, each by a fold from the one before it, and the book in memory by one from the last."""
+        with ledger.turn:
+            if ledger.failed is not None or not ledger.whole:
+                return
+            seq, digest, journal = ledger.book.seq, state_hash(ledger.book), ledger.journal
+        seqs = [Seq(0), *(at for at in self._store.milestones(ledger.account) if at < seq)]
+        pairs = list(pairwise(seqs))
+        older = [pairs[self._rounds % len(pairs)]] if pairs else []
+        for start, end in dict.fromkeys([*older, *pairs[-1:]]):
+            yield from self._milestone(ledger, start, end)
+        book = yield from self._folded(ledger, seqs[-1], seq)
+        if book is None or journal is not ledger.journal:
+            return
+        problem = "" if state_hash(book) == digest else f"memory at seq {seq} is not what the log folds to"
+        self._note("book", ledger.account, seq, problem)
+        if problem:
+            self._say(f"{ledger.account}: {problem}; the log is folded again")
+            self._store.reopen(ledger.account)
+
+    def _milestone(self, ledger: Ledger, start: Seq, end: Seq) -> Iterator[None]:
+        book = yield from self._folded(ledger, start, end)
+        kept = self._store.milestone(ledger.account, end)
+        if kept is None:
+            self._drop(ledger, end, "it cannot be read")
+        elif book is not None and (book.seq, state_hash(book)) != (end, kept.state_hash):
+            self._drop(ledger, end, "it is not what the log folds to")
+
+    def _folded(self, ledger: Ledger, start: Seq, end: Seq) -> Generator[None, None, Book | None]:
+        """The book at a seq, folded from the milestone at another; None where that cannot be used."""
+        past = Past(ledger.journal)
+        book = Book(ledger.account, past)
+        if start:
+            kept = self._store.milestone(ledger.account, start)
+            try:
+                if kept is None:
+                    return None  # it is told of by the stretch that ends there
+                book = resumed(ledger.account, start, kept.state, kept.state_hash, past)
+            except BadInput as refused:
+                self._drop(ledger, start, refused.problem)
+                return None
+        since = 0
+        for frame in ledger.frames(start):
+            if frame.last > end:
+                break
+            past.until = frame.last
+            fold(book, frame)
+            book.forget_changes()
+            since += frame.count
+            if since >= EVENTS_A_SLICE:
+                since = 0
+                yield
+        return book
+
+    def _drop(self, ledger: Ledger, seq: Seq, problem: str) -> None:
+        self._store.drop_milestone(ledger.account, seq)
+        self._say(f"{ledger.account}: the snapshot of seq {seq}: {problem}; deleted")
+
+    def _copy(self, ledger: Ledger) -> Iterator[None]:
+        """Compare the frames in the views with those of the log."""
+        if ledger.failed is not None or self._store.views_failed is not None or self._store.together:
+            return
+        views, account = self._store.views, ledger.account
+        try:
+            applied = views.applied(account)
+            yield from _same_frames(ledger, views, applied)
+        except ViewsFailed as failure:
+            self._views_wrong("copy", account, failure, views)
+        else:
+            self._note("copy", account, applied)
+
+    def _rows(self, ledger: Ledger) -> None:
+        """Compare the rows of the views with the book; those that are being changed at the moment are left out."""
+        if ledger.failed is not None or self._store.views_failed is not None:
+            return
+        views, account = self._store.views, ledger.account
+        try:
+            self._store.synced(account)
+            seq = _same_rows(ledger, views)
+        except ViewsFailed as failure:
+            self._views_wrong("rows", account, failure, views)
+        else:
+            self._note("rows", account, seq)
+
+    def _pages(self) -> Iterator[None]:
+        views = self._store.views
+        if self._store.views_failed is not None or not isinstance(views, ProvingViews):
+            return
+        try:
+            yield from views.proving()
+        except ViewsFailed as failure:
+            self._views_wrong("pages", "", failure, views)
+        else:
+            self._note("pages", "", Seq(0))
+
+    # --- what is done about it ----------------------------------------------------------------------------------------
+
+    def _views_wrong(self, layer: Layer, account: str, failure: ViewsFailed, views: Views) -> None:
+        if views is not self._store.views:
+            return  # they were replaced meanwhile
+        self._note(layer, account, Seq(0), failure.message)
+        self._store.fail_views(failure)
+        self._rebuild(failure)
+
+    def _rebuild(self, failure: ViewsFailed) -> None:
+        self._store.rebuild_views()
+        self._say(f"views: {failure.message} They were made anew; the old file is kept.")
+
+    def _note(self, layer: Layer, account: str, seq: Seq, problem: str = "") -> None:
+        now, before = self._store.clock.now(), self._known.get((layer, account))
+        proven = now if not problem else before.proven_at if before is not None else None
+        self._known[layer, account] = Proven(layer, account, proven, now, seq, problem)
+
+    def _say(self, sentence: str) -> None:
+        self.findings.append(sentence)
+
+
+def _same_frames(ledger: Ledger, views: Views, applied: Seq) -> Iterator[None]:
+    """Raises :class:`ViewsFailed` where the views hold another frame than the log, or none."""
+    copies, bytes_read = views.frames(ledger.account), 0
+    for ours in ledger.frames():
+        if ours.first > applied:
+            return
+        if next(copies, None) != ours:
+            raise ViewsFailed(f"The views hold another frame of {ledger.account} at seq {ours.first}.", remedy=REBUILD)
+        bytes_read += len(ours.body)
+        if bytes_read >= BYTES_A_SLICE:
+            bytes_read = 0
+            yield
+
+
+def _same_rows(ledger: Ledger, views: Views) -> Seq:
+    """The seq compared; raises :class:`ViewsFailed` where a row is not what the book says."""
+    ours = ledger.read(book_side)
+    found = compare(ours, views_side(views, ledger.account), VenueSnapshot(ledger.account)).differences
+    wrong = [f"{one.subject}: {one.direction}" for one in found if one.kind is Kind.MEMORY_DATABASE]
+    if wrong:
+        told = "; ".join(wrong[:TOLD_MAX])
+        raise ViewsFailed(f"Rows of {ledger.account} are not what its log folds to: {told}.", remedy=REBUILD)
+    return ours.seq
