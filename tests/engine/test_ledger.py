@@ -4,17 +4,18 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from tests.engine.world import ACCOUNT, DEFINED, PERP, START, declared, fill, opening, store_at
+from tests.engine.world import ACCOUNT, DEFINED, PERP, START, declared, fill, opening
 from trueup.book.book import Book
+from trueup.bootstrap import open_store
 from trueup.engine import keys as keys_module
 from trueup.engine import ledger as ledger_module
 from trueup.engine.ledger import Ledger
 from trueup.engine.store import Store
+from trueup.journal.postgres.address import Place
 from trueup.model.errors import BadInput, Busy, JournalFailed, UnknownInstrument
 from trueup.model.events import DeclarationMatched, FillBooked, InstrumentDefined, Quarantined, SourceRead
 from trueup.model.identifiers import Seq
@@ -25,8 +26,8 @@ PATIENCE_S = 120
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = store_at(tmp_path)
+def store(where: Place) -> Iterator[Store]:
+    store = open_store(where)
     yield store
     store.close()
 
