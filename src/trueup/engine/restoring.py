@@ -113,7 +113,9 @@ def plan_whole(manifest: Manifest) -> Plan:
 def restore(
     destination: Destination, planned: Plan, target: NewDirectory, *, accept_loss: int = 0, progress: Progress
 ) -> Sequence[RestoredLedger]:
-    """Carry out a plan; the directory is there when this returns, and not at all when it raises.
+    """Carry out a plan; the directory is there when this returns, and not when it raises, but for one case.
+
+    Where only the last step fails, the sync of its name, it is there and whole.
 
     Args:
         destination: Where the blobs are.

@@ -4,20 +4,34 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 from tests.engine.world import ACCOUNT, DEFINED, fill, store_at
 from trueup.book.snapshot import state_hash
 from trueup.engine.backing_up import Made, back_up
+from trueup.engine.clock import SystemClock
 from trueup.engine.points import NEWEST, Point
 from trueup.engine.restoring import RestoredLedger, plan, restore
 from trueup.engine.store import Store
+from trueup.journal.backup import chunks, new_directory
 from trueup.journal.backup.destination import Destination
 from trueup.journal.backup.local import LocalDestination
 from trueup.journal.backup.new_directory import NewDirectory
 from trueup.journal.disk import Disk
+from trueup.journal.embedded import EmbeddedStorage
 from trueup.model.identifiers import AccountId
 from trueup.ports import Frame, Head
 
 Answer = TypeVar("Answer")
+
+SEALED = 2_000
+"""Bytes of a sealed chunk in these tests: some eight frames of one fill."""
+
+
+def small_pieces(patched: pytest.MonkeyPatch) -> None:
+    """Let a few fills fill a chunk, and a restored log take little space."""
+    patched.setattr(chunks, "SEALED_BYTES", SEALED)
+    patched.setattr(new_directory, "SEGMENT_BYTES", 1 << 16)
 
 
 def run(steps: Generator[object, None, Answer]) -> Answer:
@@ -32,6 +46,12 @@ def run(steps: Generator[object, None, Answer]) -> Answer:
 
 def silent(_done: int, _total: int) -> None:
     """Nobody watches."""
+
+
+def quick_store(path: Path) -> Store:
+    """A store with small segments and no threads, for tests that make many."""
+    storage = EmbeddedStorage.open(path / "data", segment_bytes=1 << 16, background=False)
+    return Store.open(storage, SystemClock(), background=False)
 
 
 def booked(path: Path, *commits: int) -> Store:

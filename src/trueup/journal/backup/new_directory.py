@@ -13,6 +13,7 @@ from trueup.journal.directory import DataDirectory
 from trueup.journal.disk import Disk
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.journal.recovery import Copies
+from trueup.journal.segment_file import SEGMENT_BYTES
 from trueup.journal.segments import SegmentJournal
 from trueup.model.errors import BadInput, StorageError
 from trueup.model.identifiers import AccountId
@@ -50,7 +51,7 @@ class NewDirectory:
             left = DataDirectory.open(beside, disk=disk)  # which refuses what is in use, or is not one of ours
             shutil.rmtree(beside)
             left.close()
-        return cls(path, EmbeddedStorage.open(beside, disk=disk), disk)
+        return cls(path, EmbeddedStorage.open(beside, disk=disk, segment_bytes=SEGMENT_BYTES), disk)
 
     def write_log(self, account: AccountId, frames: Copies, head: Head) -> None:
         """Write a ledger's log up to a head.
@@ -66,6 +67,7 @@ class NewDirectory:
             copies=frames,
             at_least=head,
             head_file=directory.head_path(account),
+            segment_bytes=SEGMENT_BYTES,
             disk=self._disk,
             background=False,
         )[0].close()
