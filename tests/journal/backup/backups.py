@@ -20,7 +20,7 @@ from trueup.journal.backup.new_directory import NewDirectory
 from trueup.journal.disk import Disk
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.model.identifiers import AccountId
-from trueup.ports import Frame, Head
+from trueup.ports import Clock, Frame, Head
 
 Answer = TypeVar("Answer")
 
@@ -48,10 +48,10 @@ def silent(_done: int, _total: int) -> None:
     """Nobody watches."""
 
 
-def quick_store(path: Path) -> Store:
+def quick_store(path: Path, clock: Clock | None = None) -> Store:
     """A store with small segments and no threads, for tests that make many."""
     storage = EmbeddedStorage.open(path / "data", segment_bytes=1 << 16, background=False)
-    return Store.open(storage, SystemClock(), background=False)
+    return Store.open(storage, clock or SystemClock(), background=False)
 
 
 def booked(path: Path, *commits: int) -> Store:
