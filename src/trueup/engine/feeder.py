@@ -121,6 +121,7 @@ class Feeder:
         """Whether the views hold ``seq`` of a ledger within the time: the barrier for reading one's own writes."""
         if self._thread is None:
             self.step()
+            timeout_ms = 0  # nobody else will
         with self._moved:
             if not self._moved.wait_for(lambda: self._done(ledger, seq), timeout_ms / 1000):
                 return False

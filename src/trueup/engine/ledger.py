@@ -25,7 +25,7 @@ from trueup.engine.twins import twins
 from trueup.engine.writer import Offer, Writer
 from trueup.journal.codec import decode, encode_rows, join_rows
 from trueup.model import events as e
-from trueup.model.errors import BadInput, ConcurrentUpdate, JournalDamaged, JournalFailed, TrueupError
+from trueup.model.errors import BadInput, ConcurrentUpdate, JournalDamaged, JournalFailed, StorageError, TrueupError
 from trueup.model.facts import fact_key
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Change, Clock, Frame, Head
@@ -205,13 +205,18 @@ class Ledger:
 
         Raises:
             JournalDamaged: Damage that no copy heals; the ledger is fenced.
-            StorageError: It could not be opened; it stays as it was.
+            StorageError: It could not be opened; it books nothing until it is.
         """
         with self.turn:
             try:
                 self._take_up()
             except JournalDamaged as damage:
                 self._fenced = damage
+                raise
+            except StorageError as failure:
+                self._failed = JournalFailed(
+                    f"The ledger {self.account} could not be opened again: {failure.message}", remedy="Reopen it."
+                )
                 raise
             ready()
             self._failed = self._fenced = None
