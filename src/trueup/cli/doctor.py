@@ -11,6 +11,7 @@ from trueup.cli.output import Output
 
 if TYPE_CHECKING:
     from trueup.engine.health import Check
+    from trueup.journal.postgres.address import Place
 
 CODES = {"ok": ExitCode.FINE, "warn": ExitCode.DIFFERENCES, "fail": ExitCode.ERROR}
 
@@ -24,14 +25,16 @@ def doctor(ctx: typer.Context, *, data: Data = None, as_json: Json = False) -> i
     Example:
       trueup doctor --json
     """
-    from trueup.cli.session import data_directory
+    from trueup.cli.session import place
     from trueup.engine import health
 
     out = Output(as_json=as_json)
-    path = data_directory(ctx, data)
-    checks = [*health.check_versions(), *health.check_directory(path)]
-    if path.exists():
-        checks += _check_stored(path, out)
+    where = place(ctx, data)
+    checks = [*health.check_versions()]
+    if isinstance(where, Path):
+        checks += health.check_directory(where)
+    if not isinstance(where, Path) or where.exists():
+        checks += _check_stored(where, out)
     verdict = health.worst(checks)
     if as_json:
         from trueup.cli.shapes import plain
@@ -42,31 +45,31 @@ def doctor(ctx: typer.Context, *, data: Data = None, as_json: Json = False) -> i
     return CODES[verdict]
 
 
-def _check_stored(path: Path, out: Output) -> "Sequence[Check]":
-    """What is in the directory, when nobody else has it; the books are opened only if every chain is whole."""
+def _check_stored(where: "Place", out: Output) -> "Sequence[Check]":
+    """What is stored, when nobody else has the directory; the books are opened only if every chain is whole."""
     from trueup.bootstrap import open_storage, open_store
     from trueup.engine import health
     from trueup.engine.verifying import stored_accounts, verify_storage
-    from trueup.model.errors import DirectoryLocked, StorageError
+    from trueup.model.errors import DirectoryLocked, NotFound, StorageError
 
     try:
-        storage = open_storage(path)
+        storage = open_storage(where)
     except DirectoryLocked as locked:
         return [health.Check("lock", "warn", f"{locked.message} Chains and views were not checked.", locked.remedy)]
+    except NotFound as empty:
+        return [health.Check("database", "warn", empty.message, empty.remedy)]
     except StorageError as failure:
-        return [health.Check("directory", "fail", failure.message, failure.remedy)]
+        return [health.Check("store", "fail", failure.message, failure.remedy)]
     try:
         accounts = stored_accounts(storage)
         with out.progress("verifying") as progress:
             proof = verify_storage(storage, accounts, lambda _, done, total: progress(done, total))
-        ledgers = [(account, storage.directory.ledger_path(account)) for account in accounts]
-        checks = [health.Check("lock", "ok", "free"), *health.check_proof(proof)]
-        checks += health.check_snapshots(proof, ledgers)
+        checks = [*health.check_place(storage), *health.check_proof(proof), *health.check_snapshots(proof)]
     finally:
         storage.close()
     if not proof.ok:
         return checks
-    store = open_store(path, create=False)
+    store = open_store(where, create=False)
     try:
         return [*checks, *health.check_booked(store, accounts)]
     finally:

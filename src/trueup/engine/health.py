@@ -4,10 +4,10 @@ import os
 import platform
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import apsw
 import msgspec
@@ -15,7 +15,6 @@ import msgspec
 from trueup import __version__
 from trueup.engine.store import Store
 from trueup.engine.verifying import Proof
-from trueup.journal.snapshots import newest_snapshot
 from trueup.journal.sqlite import MOUNTS, check_version, network_disk
 from trueup.model.errors import ViewsFailed
 from trueup.model.identifiers import AccountId
@@ -41,6 +40,14 @@ class Check(msgspec.Struct, frozen=True):
     verdict: Verdict
     detail: str
     remedy: str = ""
+
+
+class DescribedStorage(Protocol):
+    """Storage that says where and on what it is."""
+
+    def describe(self) -> Mapping[str, str]:
+        """What there is to know of the place, by what it concerns."""
+        ...
 
 
 def worst(checks: Sequence[Check]) -> Verdict:
@@ -73,6 +80,11 @@ def check_directory(path: Path) -> Sequence[Check]:
     return [_permissions(path), _kind_of_disk(path), _space(path)]
 
 
+def check_place(storage: DescribedStorage) -> Sequence[Check]:
+    """What an open storage says of the place it is in, which it would have refused if it were not well."""
+    return [Check(name, "ok", detail) for name, detail in storage.describe().items()]
+
+
 def check_proof(proof: Proof) -> Sequence[Check]:
     """The chain of each ledger, and the views."""
     checks = []
@@ -89,15 +101,13 @@ def check_proof(proof: Proof) -> Sequence[Check]:
     return [*checks, Check("views", "ok", "what the journal says")]
 
 
-def check_snapshots(proof: Proof, ledgers: Sequence[tuple[AccountId, Path]]) -> Sequence[Check]:
+def check_snapshots(proof: Proof) -> Sequence[Check]:
     """Snapshots that lie, or that a start would pass over."""
     lies = [f"{ledger.account}: {ledger.snapshot}" for ledger in proof.ledgers if ledger.snapshot]
     if lies:
         remedy = "Run `trueup journal verify --repair`, which deletes it; the journal is not affected."
         return [Check("snapshots", "fail", "; ".join(lies), remedy)]
-    found = [
-        f"{account}: {finding.problem}" for account, path in ledgers for finding in newest_snapshot(path, account)[1]
-    ]
+    found = [f"{ledger.account}: {problem}" for ledger in proof.ledgers for problem in ledger.passed_over]
     if found:
         remedy = "Nothing is lost: a start reads more of the journal, and the next snapshot takes their place."
         return [Check("snapshots", "warn", "; ".join(found), remedy)]

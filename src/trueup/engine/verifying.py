@@ -18,11 +18,10 @@ from trueup.engine.past import Past
 from trueup.engine.reconciling import book_side, views_side
 from trueup.engine.resuming import resumed
 from trueup.journal.findings import Finding, VerifyReport
-from trueup.journal.snapshots import Snapshot
 from trueup.model.differences import Kind, VenueSnapshot
 from trueup.model.errors import BadInput, JournalDamaged, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Frame, OpenedLedger, Views
+from trueup.ports import Frame, Milestone, OpenedLedger, Views
 from trueup.reconcile.compare import compare
 
 FINDINGS_MAX = 20
@@ -59,8 +58,8 @@ class ProvableStorage(Protocol):
         """Verify a log, healing it from the views."""
         ...
 
-    def newest_snapshot(self, ledger: AccountId) -> Snapshot | None:
-        """The snapshot that the next start would use."""
+    def newest_milestone(self, ledger: AccountId) -> tuple[Milestone | None, Sequence[str]]:
+        """The state that the next start would use, and what is wrong with newer ones."""
         ...
 
     def drop_milestone(self, ledger: AccountId, seq: Seq) -> None:
@@ -78,6 +77,7 @@ class LedgerProof(msgspec.Struct):
         views: What the views hold otherwise than the log says.
         views_seq: The last event in the views; None when they were not compared.
         snapshot: What is wrong with the newest snapshot; empty when nothing is.
+        passed_over: What is wrong with newer ones, which cannot be used.
     """
 
     account: AccountId
@@ -91,6 +91,7 @@ class LedgerProof(msgspec.Struct):
     views: Sequence[str] = ()
     views_seq: Seq | None = None
     snapshot: str = ""
+    passed_over: Sequence[str] = ()
 
     @property
     def ok(self) -> bool:
@@ -162,10 +163,10 @@ def repair(storage: ProvableStorage, accounts: Sequence[AccountId]) -> Sequence[
 def _without_lie(storage: ProvableStorage, account: AccountId) -> Sequence[str]:
     proof = _verify_log(storage, account, lambda *_: None)
     _prove_derived(storage, proof, None)
-    kept = storage.newest_snapshot(account)
+    kept, _ = storage.newest_milestone(account)
     if kept is None or not proof.snapshot:
         return []
-    storage.drop_milestone(account, kept.mark.seq)
+    storage.drop_milestone(account, kept.head.seq)
     return [f"{account}: {proof.snapshot}; deleted"]
 
 
@@ -189,7 +190,7 @@ def _verify_log(storage: ProvableStorage, account: AccountId, progress: Progress
 
 def _sentence(finding: Finding) -> str:
     events = f" (events {finding.first} to {finding.last})" if finding.first else ""
-    return f"{finding.path}, byte {finding.offset}: {finding.problem}{events}"
+    return f"{finding.place}: {finding.problem}{events}"
 
 
 def _prove_derived(storage: ProvableStorage, proof: LedgerProof, views: Views | None) -> None:
@@ -198,8 +199,8 @@ def _prove_derived(storage: ProvableStorage, proof: LedgerProof, views: Views | 
         return
     try:
         applied = views.applied(proof.account) if views is not None else Seq(0)
-        kept = storage.newest_snapshot(proof.account)
-        known = max(applied, kept.mark.seq if kept is not None else 0)
+        kept, proof.passed_over = storage.newest_milestone(proof.account)
+        known = max(applied, kept.head.seq if kept is not None else 0)
         if known > proof.head_seq:
             proof.log = [f"the log ends at seq {proof.head_seq}, and the views or a snapshot know it up to seq {known}"]
         else:
@@ -208,7 +209,7 @@ def _prove_derived(storage: ProvableStorage, proof: LedgerProof, views: Views | 
         proof.views = [failure.message]
 
 
-def _compare_derived(storage: ProvableStorage, proof: LedgerProof, views: Views | None, kept: Snapshot | None) -> None:
+def _compare_derived(storage: ProvableStorage, proof: LedgerProof, views: Views | None, kept: Milestone | None) -> None:
     """Fold a log once, and on the way compare the views, as far as they go, and the snapshot, where it stands."""
     with closing(storage.open_ledger(proof.account, None, snapshot=False).journal) as journal:
         past = Past(journal)
@@ -220,20 +221,20 @@ def _compare_derived(storage: ProvableStorage, proof: LedgerProof, views: Views 
             book.forget_changes()
             if beside is not None:
                 beside.compare(book, frame)
-            if kept is not None and frame.first <= kept.mark.seq <= frame.last:
+            if kept is not None and frame.first <= kept.head.seq <= frame.last:
                 proof.snapshot = _snapshot_lie(kept, book, frame)
     if beside is not None:
         proof.views, proof.views_seq = beside.wrong[:FINDINGS_MAX], beside.applied
 
 
-def _snapshot_lie(kept: Snapshot, book: Book, frame: Frame) -> str:
+def _snapshot_lie(kept: Milestone, book: Book, frame: Frame) -> str:
     """What a snapshot says otherwise than the log folded up to its frame; empty when nothing."""
-    if (kept.mark.seq, kept.mark.hash) != (frame.last, frame.hash):
-        return f"the snapshot of seq {kept.mark.seq} stands on another frame than the log's"
+    if (kept.head.seq, kept.head.hash) != (frame.last, frame.hash):
+        return f"the snapshot of seq {kept.head.seq} stands on another frame than the log's"
     if kept.state_hash != state_hash(book):
-        return f"the snapshot of seq {kept.mark.seq} is not what the log folds to"
+        return f"the snapshot of seq {kept.head.seq} is not what the log folds to"
     try:
-        resumed(book.account, kept.mark.seq, kept.state, kept.state_hash)
+        resumed(book.account, kept.head.seq, kept.state, kept.state_hash)
     except BadInput as refused:
         return refused.message
     return ""

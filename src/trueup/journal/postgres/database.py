@@ -51,7 +51,7 @@ class Database:
         self._loop = LoopThread(f"postgresql {address}")
         self._writer: Connection | None = None
         self._writing = asyncio.Lock()
-        self._pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._pooling = asyncio.Lock()
 
     def write(self, work: Work[Answer], kind: type[StorageError]) -> Answer:

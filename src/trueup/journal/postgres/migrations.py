@@ -69,7 +69,7 @@ def read_schema(database: Database) -> Schema:
     Raises:
         StorageError: It cannot be read, or is newer than this version, or was edited.
     """
-    return database.read(lambda connection: _schema(connection, database), StorageError)
+    return database.read(lambda connection: schema(connection, database), StorageError)
 
 
 def require_schema(database: Database, *, create: bool) -> None:
@@ -80,18 +80,18 @@ def require_schema(database: Database, *, create: bool) -> None:
         SchemaOutdated: It waits for an upgrade.
         StorageError: As :func:`read_schema`; or the journal's guards are off.
     """
-    schema = read_schema(database)
-    if schema.fresh and not create:
+    found = read_schema(database)
+    if found.fresh and not create:
         raise NotFound(f"{database.address} holds no ledgers.", remedy="Import something first (trueup import --help).")
-    if schema.missing and schema.frames:
+    if found.missing and found.frames:
         raise SchemaOutdated(
-            f"{database.address} has schema {len(schema.done)}, and this trueup needs {len(migrations())}.",
+            f"{database.address} has schema {len(found.done)}, and this trueup needs {len(migrations())}.",
             remedy="Run `trueup db upgrade --backup-to DIR`.",
         )
-    if schema.missing:
+    if found.missing:
         upgrade(database)
-        schema = read_schema(database)
-    if off := sorted(GUARDS - schema.guards):
+        found = read_schema(database)
+    if off := sorted(GUARDS - found.guards):
         raise StorageError(
             f"{database.address}: the triggers {', '.join(off)}, which protect the journal, are missing or disabled.",
             remedy="Enable them (ALTER TABLE … ENABLE TRIGGER), and find out who disabled them.",
@@ -117,18 +117,19 @@ def as_one_file() -> str:
 
 async def _run_next(connection: Any, database: Database) -> str | None:  # noqa: ANN401 - see Work
     await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
-    schema = await _schema(connection, database)
-    if not schema.missing:
+    found = await schema(connection, database)
+    if not found.missing:
         return None
-    if schema.fresh:
+    if found.fresh:
         await connection.execute(TABLE)
-    migration = schema.missing[0]
+    migration = found.missing[0]
     await connection.execute(migration.sql)
     await connection.execute(_RAN, migration.number, migration.name, migration.hash)
     return migration.name
 
 
-async def _schema(connection: Any, database: Database) -> Schema:  # noqa: ANN401 - see Work
+async def schema(connection: Any, database: Database) -> Schema:  # noqa: ANN401 - see Work
+    """How the schema stands. Raises as :func:`read_schema`."""
     there = await connection.fetchval("SELECT to_regclass('trueup_migrations') IS NOT NULL")
     if not there:
         return Schema([], migrations(), frames=False, guards=frozenset())

@@ -74,6 +74,10 @@ def stored_frames(database: Database, ledger: AccountId, after: Seq, kind: type[
         after = page[-1].last
 
 
+class Flawed(Exception):
+    """A journal that is not what was written; the message says where and how."""
+
+
 def verified_frames(database: Database, ledger: AccountId, after: Seq, until: Head) -> Iterator[Frame]:
     """Frames behind ``after`` up to a head, each proved by its hash and by the frame before it.
 
@@ -81,6 +85,17 @@ def verified_frames(database: Database, ledger: AccountId, after: Seq, until: He
         JournalDamaged: One is not what was written, or is missing; it is named.
         JournalFailed: The database could not be read.
     """
+    try:
+        yield from proved_frames(database, ledger, after, until)
+    except Flawed as flaw:
+        raise JournalDamaged(
+            f"{database.address}, {ledger}: {flaw}.",
+            remedy="Restore the database from a backup; there is no second copy in it.",
+        ) from flaw
+
+
+def proved_frames(database: Database, ledger: AccountId, after: Seq, until: Head) -> Iterator[Frame]:
+    """The same, but raises :class:`Flawed`, which only tells what is wrong."""
     if after >= until.seq:
         return
     before = Head(Seq(0), GENESIS) if after == 0 else None
@@ -90,20 +105,12 @@ def verified_frames(database: Database, ledger: AccountId, after: Seq, until: He
         if not problem and frame.last >= until.seq and (frame.last, frame.hash) != (until.seq, until.hash):
             problem = f"it is not the frame that the ledger's head at seq {until.seq} names"
         if problem:
-            raise damaged(database, ledger, f"frame {frame.first} (events {frame.first} to {frame.last}): {problem}")
+            raise Flawed(f"frame {frame.first} (events {frame.first} to {frame.last}): {problem}")
         yield frame
         before, reached = Head(frame.last, frame.hash), frame.last
         if reached == until.seq:
             return
-    raise damaged(database, ledger, f"the frames behind seq {reached} are missing; the ledger reaches to {until.seq}")
-
-
-def damaged(database: Database, ledger: AccountId, problem: str) -> JournalDamaged:
-    """The refusal of a journal that is not what was written."""
-    return JournalDamaged(
-        f"{database.address}, {ledger}: {problem}.",
-        remedy="Restore the database from a backup; there is no second copy in it.",
-    )
+    raise Flawed(f"the frames behind seq {reached} are missing; the ledger reaches to seq {until.seq}")
 
 
 def _flaw(frame: Frame, before: Head | None, reached: Seq) -> str:

@@ -12,10 +12,11 @@ from trueup.journal.postgres.address import Address
 from trueup.journal.postgres.booking import MAKE_LEDGER, Booking, stale
 from trueup.journal.postgres.database import Database
 from trueup.journal.postgres.journal import PostgresJournal
-from trueup.journal.postgres.reading import Row, ledger_row, verified_frames
+from trueup.journal.postgres.reading import Flawed, Row, ledger_row, proved_frames, verified_frames
+from trueup.journal.postgres.status import Status, read_status
 from trueup.journal.postgres.tables import Shape
 from trueup.journal.postgres.views import PostgresViews
-from trueup.model.errors import JournalDamaged, JournalFailed, StorageError
+from trueup.model.errors import JournalFailed, StorageError
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import GENESIS, Clock, Head, Journal, Milestone, OpenedLedger, Views
 
@@ -122,14 +123,14 @@ class PostgresStorage:
         frames = events = size = 0
         head, findings = Head(Seq(0), GENESIS), []
         try:
-            for frame in verified_frames(self.database, ledger, Seq(0), row.head):
+            for frame in proved_frames(self.database, ledger, Seq(0), row.head):
                 frames, events, size = frames + 1, events + frame.count, size + len(frame.body)
                 head = Head(frame.last, frame.hash, frame.recorded_at)
                 if progress is not None:
                     progress(head.seq, row.head.seq)
-        except JournalDamaged as damage:
-            first, place = Seq(head.seq + 1), str(self.database.address)
-            findings.append(Finding("frames", Path(), 0, damage.message, first=first, last=row.head.seq, at=place))
+        except Flawed as flaw:
+            lost, place = Seq(head.seq + 1), str(self.database.address)
+            findings.append(Finding("frames", Path(), 0, str(flaw), first=lost, last=row.head.seq, at=place))
         return VerifyReport(head, frames, events, size, findings)
 
     def snapshot(self, journal: Journal, state: bytes, state_hash: bytes) -> Callable[[], object]:
@@ -146,9 +147,28 @@ class PostgresStorage:
         """The snapshot at a seq; None where there is none that can be used."""
         return snapshots.at(self.database, ledger, seq)
 
+    def newest_milestone(self, ledger: AccountId) -> tuple[Milestone | None, Sequence[str]]:
+        """The snapshot that the next start would use, and what is wrong with newer ones."""
+        found, passed_over = snapshots.newest(self.database, ledger)
+        return found, [f"the snapshot of seq {seq} cannot be used" for seq in passed_over]
+
     def drop_milestone(self, ledger: AccountId, seq: Seq) -> None:
         """Delete a snapshot that proved to be wrong. Raises :class:`StorageError`."""
         snapshots.delete(self.database, ledger, seq)
+
+    def status(self) -> Status:
+        """How the database stands. Raises :class:`StorageError`."""
+        return read_status(self.database)
+
+    def describe(self) -> Mapping[str, str]:
+        """The database, its server and its schema, by name."""
+        status = self.status()
+        settings = ", ".join(f"{name} {value}" for name, value in status.settings.items())
+        return {
+            "database": f"{status.address}, {status.database_bytes >> 20} MiB",
+            "server": f"PostgreSQL {status.server}: {settings}",
+            "schema": f"{status.schema} migrations ran; the journal's guards are on",
+        }
 
     def close(self) -> None:
         """Give the connections back."""
