@@ -25,7 +25,7 @@ DETAILS = s.PositionDetailsSaved(
     "F", "1", D(52000), "PE", "CE", D(1), D(2), "3", "4", "rolled", 1, 7, D(-5), "2026-11-26", D(51000), D(50000),
     "me", "r1",
 )  # fmt: skip
-SIGNAL = s.SignalLogged(CONTROL, "f1", "GOLD", "BASE_ENTRY", 3, 4, "trend", "long", D("0.8"), '{"a":1}', "webhook")
+SIGNAL = s.SignalLogged(CONTROL, "f1", "GOLD", "BASE_ENTRY", 4, 3, "trend", "long", D("0.8"), '{"a":1}', "webhook")
 DONE = s.SignalProcessed(CONTROL, "f1", "EXECUTED", 9, "me", "filled", '{"lots":2}')
 STATED: list[s.Statement] = [PORTFOLIO, PYRAMID, DETAILS, SIGNAL, DONE]
 
@@ -171,7 +171,7 @@ def _next(kind: int, control: Book, number: int) -> s.Statement | None:
             version = state.version(s.PyramidingStateSaved, name) + 1
             return s.PyramidingStateSaved(CONTROL, name, version, number, "me", D(number))
         case 2:
-            return s.SignalLogged(CONTROL, f"f{number}", "GOLD", "EXIT", number, number)
+            return s.SignalLogged(CONTROL, f"f{number}", "GOLD", "EXIT", number)
         case _:
             waits = sorted(state.waiting)
             return s.SignalProcessed(CONTROL, waits[0], "REJECTED", number, "me") if waits else None

@@ -42,7 +42,7 @@ FIELDS = {
     "vol_contribution contract_month expiry futures_symbol futures_order_id strike pe_symbol ce_symbol "
     "pe_entry_price ce_entry_price pe_order_id ce_order_id rollover_status rollover_count rolled_at rollover_pnl "
     "original_expiry original_strike original_entry_price source reference_id",
-    "signal/1": "account fingerprint instrument kind venue_time received_at strategy direction strength payload source",
+    "signal/1": "account fingerprint instrument kind received_at made_at strategy direction strength payload source",
     "signal_processed/1": "account fingerprint status processed_at author reason details",
 }
 """As journals in the world have them: a field may only be added at the end."""

@@ -88,12 +88,8 @@ class Book:
 
     # --- in -----------------------------------------------------------------------------------------------------------
 
-    def admit(self, event: e.Event, beside: Sequence[e.Event] = ()) -> None:
+    def admit(self, event: e.Event) -> None:
         """Refuse what could not be folded, before anything changes.
-
-        Args:
-            event: What is offered.
-            beside: What is committed with it: a match may name a declared trade among them.
 
         Raises:
             UnknownInstrument: A fact about an instrument, or a version of one, that is not defined.
@@ -102,11 +98,7 @@ class Book:
         """
         if self.account == CONTROL or type(event) in STATEMENTS:
             refuse(event, self.account, self.control)
-        if type(event) is e.DeclarationMatched and event.declaration_id not in self.declarations:
-            offered = {fact.declaration_id: fact.quantity for fact in beside if type(fact) is e.TradeDeclared}
-            check(event, self.instruments, lambda declaration: offered.get(declaration, ZERO))
-        else:
-            check(event, self.instruments, self.unmatched)
+        check(event, self.instruments, self.unmatched)
 
     def evolve(self, events: Sequence[e.Event], first: Seq) -> None:
         """Fold events ``first``, ``first + 1``, …; all were admitted."""

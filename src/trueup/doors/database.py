@@ -34,7 +34,7 @@ _POSITION = frozenset(
     {"position_id", "instrument", "position_side", "account", "venue", "quantity", "entry_price", "price"}
     | {"current_price", "timestamp", "version", "contract_size", "currency", *DETAILS}
 )
-_SHOWN_ONLY = frozenset({"realized_pnl", "opened_at", "updated_at", "stale"})
+_SHOWN_ONLY = frozenset({"realized_pnl", "value", "opened_at", "updated_at", "stale"})
 """What a position shows and nobody states; a shown position may be saved again as it is."""
 
 _PORTFOLIO = frozenset(PortfolioState.__struct_fields__) - {"version", "stale"}
@@ -55,7 +55,7 @@ class Started(msgspec.Struct, frozen=True):
         positions: Open ones, by id.
         pyramiding: By instrument.
         portfolio: With ``closed_equity``.
-        signals: Logged before, and not acted upon yet: the first made first.
+        signals: Logged before, and not acted upon yet: the first to come first.
     """
 
     positions: Mapping[str, PortfolioPosition]
@@ -266,9 +266,9 @@ class DatabaseStateManager:
         Args:
             signal: Fields by name.
             fields: More of them: ``kind`` (``BASE_ENTRY``, ``PYRAMID`` or ``EXIT``), ``instrument``, ``strategy``,
-                ``direction``, ``strength``, ``timestamp`` (when it was made; now where it is left out), ``source``,
-                ``payload`` (anything JSON holds; the other fields where it is left out), and ``fingerprint`` (a hash
-                of all of these where it is left out, so name one if a repeated signal may carry another time).
+                ``direction``, ``strength``, ``timestamp`` (when it was made), ``source``, ``payload`` (anything JSON
+                holds; the other fields where it is left out), and ``fingerprint`` (a hash of all of these where it is
+                left out; then the timestamp is needed).
 
         Raises:
             BadInput: A field that is not one, or other content under a fingerprint that is known: then it is kept in
@@ -277,12 +277,13 @@ class DatabaseStateManager:
         """
         given = renamed(dict(signal or {}) | fields, _SIGNAL)
         event = self._signal(given)
+        self._shelf.ledger(CONTROL).read(lambda book: book.admit(event))  # a refusal is the caller's, not a quarantine
         (fate,) = self._shelf.book(CONTROL, [event]).fates
         if fate in (Fate.QUARANTINED, Fate.QUARANTINED_BEFORE):
             raise BadInput(
                 "fingerprint",
                 event.fingerprint,
-                "another signal has it, or this one cannot be",
+                "another signal has it",
                 remedy="It is kept in quarantine (trueup journal show); give each signal a fingerprint of its own.",
             )
         return fate is Fate.BOOKED
@@ -309,7 +310,7 @@ class DatabaseStateManager:
         self._shelf.commit(CONTROL, lambda _: [end])
 
     def get_waiting_signals(self) -> Sequence[SignalLogged]:
-        """Signals logged and not acted upon yet, the first made first."""
+        """Signals logged and not acted upon yet, the first to come first."""
         return self._shelf.read(CONTROL).signals
 
     # --- start and end ------------------------------------------------------------------------------------------------
@@ -417,17 +418,15 @@ class DatabaseStateManager:
         return [stated]
 
     def _signal(self, given: Mapping[str, Any]) -> SignalLogged:
-        now = self._shelf.now()
-        content = {name: value for name, value in given.items() if name not in ("fingerprint", "payload", "source")}
+        content = {k: v for k, v in given.items() if k not in ("fingerprint", "payload", "source") and v is not None}
         payload = canonical_json(given.get("payload", content), "payload")
         texts = {name: str(given.get(name) or "") for name in ("instrument", "kind", "strategy", "direction", "source")}
-        time = now if given.get("timestamp") is None else time_of(given["timestamp"], "timestamp")
-        hashed = "\x1f".join([*texts.values(), str(given.get("strength")), str(given.get("timestamp")), payload])
+        made_at = None if given.get("timestamp") is None else time_of(given["timestamp"], "timestamp")
         return SignalLogged(
             CONTROL,
-            str(given.get("fingerprint") or blake2b(hashed.encode(), digest_size=16).hexdigest()),
-            venue_time=time,
-            received_at=now,
+            str(given.get("fingerprint") or _fingerprint(texts, given.get("strength"), made_at, payload)),
+            received_at=self._shelf.now(),
+            made_at=made_at,
             strength=_optional(given, "strength"),
             payload=payload,
             **texts,
@@ -438,6 +437,19 @@ def _identity(position: PortfolioPosition) -> dict[str, Any]:
     return {
         name: getattr(position, name) for name in ("position_id", "account", "instrument", "position_side", "version")
     }
+
+
+def _fingerprint(texts: Mapping[str, str], strength: object, made_at: int | None, payload: str) -> str:
+    """A hash of what a signal says; without a time two signals that say the same could not be told apart."""
+    if made_at is None:
+        raise BadInput(
+            "fingerprint",
+            None,
+            "a signal without a time of its own",
+            remedy="Give its timestamp, or a fingerprint that tells it from the next one.",
+        )
+    content = (*texts.values(), str(strength), str(made_at), payload)
+    return blake2b("\x1f".join(content).encode(), digest_size=16).hexdigest()
 
 
 def _optional(given: Mapping[str, Any], field: str) -> Decimal | None:

@@ -13,6 +13,7 @@ import msgspec
 
 from trueup.doors.exact import number
 from trueup.model.errors import BadInput
+from trueup.model.numbers import canonical
 from trueup.model.times import NS_PER_SECOND, parse_time
 
 SYNONYMS: Mapping[str, str] = {
@@ -82,7 +83,7 @@ def canonical_json(value: object, field: str) -> str:
 
 def _exact(value: object, field: str) -> object:
     if isinstance(value, float | Decimal):
-        return msgspec.Raw(format(number(value, field), "f").encode())
+        return msgspec.Raw(canonical(number(value, field)).encode())
     if isinstance(value, Mapping):
         return {str(name): _exact(part, field) for name, part in value.items()}
     if isinstance(value, datetime):

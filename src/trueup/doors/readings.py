@@ -13,6 +13,7 @@ import msgspec
 from trueup.book.book import Book
 from trueup.book.valuation import contract_value
 from trueup.doors.exact import Exact, exactly, shown
+from trueup.model.facts import order_key
 from trueup.model.identifiers import EXTERNAL, AccountId, Seq
 from trueup.model.numbers import exact
 from trueup.model.positions import Position, SubPosition, entry_price
@@ -106,7 +107,7 @@ class Reading(msgspec.Struct, frozen=True):
     Attributes:
         positions: By id, those that are flat included.
         pyramids: By instrument.
-        signals: Those of which nothing has become yet, the first made first.
+        signals: Those of which nothing has become yet, the first to come first.
     """
 
     seq: Seq
@@ -142,7 +143,7 @@ def read_book(book: Book) -> Reading:
         found,
         _portfolio(book.control.portfolio),
         {name: _pyramid(state) for name, state in book.control.pyramids.items()},
-        sorted(book.control.waiting.values(), key=lambda signal: (signal.venue_time, signal.fingerprint)),
+        sorted(book.control.waiting.values(), key=order_key),
     )
 
 

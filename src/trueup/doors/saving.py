@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from trueup.book.book import Book
-from trueup.book.declared import confirming
 from trueup.doors.readings import DETAILS, strategy_of
 from trueup.model.errors import BadInput, StaleVersion
 from trueup.model.events import Event, MarkSampled, TradeDeclared
@@ -68,8 +67,8 @@ def decide(book: Book, instrument: Instrument, wanted: Wanted) -> Sequence[Event
     saved = _details(book, instrument, wanted, known)
     held = _held(book, instrument, wanted)
     wished = held.quantity if wanted.quantity is None else wanted.quantity
-    if known is not None and wished == held.quantity and _same(known, saved) and known.version >= wanted.version:
-        return _mark(book, instrument, wanted)  # nothing to change, or this very call was booked before
+    if known is not None and wished == held.quantity and _same(known, saved) and _stands(book, wanted, known, held):
+        return _mark(book, instrument, wanted)
     if (0 if known is None else known.version) != wanted.version:
         raise StaleVersion(f"Position {wanted.position_id}", wanted.version, 0 if known is None else known.version)
     if held.quantity not in (wished, wanted.seen):
@@ -115,6 +114,22 @@ def _same(known: PositionDetailsSaved, saved: PositionDetailsSaved) -> bool:
     return all(getattr(known, name) == getattr(saved, name) for name in DETAILS)
 
 
+def _stands(book: Book, wanted: Wanted, known: PositionDetailsSaved, held: _Held) -> bool:
+    """Whether there is nothing to change, or this very change was booked before and only its answer was lost."""
+    if known.version == wanted.version:
+        return True
+    declared = book.declarations.get(_declaration(wanted))
+    return (
+        known.version == wanted.version + 1
+        and wanted.entry_price in (None, held.entry_price)
+        and (wanted.price is None or (declared is not None and declared.price == wanted.price))
+    )
+
+
+def _declaration(wanted: Wanted) -> str:
+    return f"{wanted.position_id}:{wanted.version + 1}"
+
+
 def _trade(book: Book, instrument: Instrument, wanted: Wanted, held: _Held, wished: Decimal) -> Sequence[Event]:
     with exact():
         difference = wished - held.quantity
@@ -128,12 +143,12 @@ def _trade(book: Book, instrument: Instrument, wanted: Wanted, held: _Held, wish
         abs(difference),
         _price(instrument, wanted, held, wished),
         wanted.venue_time,
-        f"{wanted.position_id}:{wanted.version + 1}",
+        _declaration(wanted),
         wanted.author,
         strategy_of(wanted.position_id, instrument.symbol, wanted.position_side),
         instrument.version,
     )
-    return [declared, *confirming(declared, book)]
+    return [declared]
 
 
 def _price(instrument: Instrument, wanted: Wanted, held: _Held, wished: Decimal) -> Decimal:

@@ -63,6 +63,8 @@ def order_key(event: e.Fact) -> OrderKey:
             return (event.venue_time, _LAST, key)
         case e.OrderReported():
             return (event.venue_time, event.venue_sequence, key)
+        case SignalLogged():
+            return (event.received_at, 0, key)
         case _:
             return (event.venue_time, 0, key)
 
@@ -143,5 +145,5 @@ _TERMS: dict[type, Callable[..., tuple[object, ...]]] = {
     e.TradeDeclared: lambda f: (f.instrument, f.position_side, f.side, f.quantity, f.price, f.venue_time),
     e.AdjustmentBooked: lambda f: (f.instrument, f.position_side, f.quantity, f.price, f.currency, f.cash),
     e.OrderReported: lambda f: (f.instrument, f.side, f.quantity, f.filled, f.status, f.venue_order_id),
-    SignalLogged: lambda f: (f.strategy, f.instrument, f.kind, f.direction, f.strength, f.venue_time, f.payload),
+    SignalLogged: lambda f: (f.strategy, f.instrument, f.kind, f.direction, f.strength, f.made_at, f.payload),
 }

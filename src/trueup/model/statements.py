@@ -130,8 +130,8 @@ class SignalLogged(Body, frozen=True, tag="signal/1"):
     """A signal came in. It is a fact: the same fingerprint again is the same signal, with other content a conflict.
 
     Attributes:
-        venue_time: When its maker says it was made, nanoseconds.
         received_at: When it reached us, nanoseconds.
+        made_at: When its maker says it was made, nanoseconds; None when it does not say.
         kind: One of :data:`SIGNAL_KINDS`.
         direction: The maker's word: ``long``, ``short``, or empty.
         payload: The whole signal as it came, as canonical JSON.
@@ -141,8 +141,8 @@ class SignalLogged(Body, frozen=True, tag="signal/1"):
     fingerprint: str
     instrument: str
     kind: str
-    venue_time: int
     received_at: int
+    made_at: int | None = None
     strategy: str = ""
     direction: str = ""
     strength: Decimal | None = None

@@ -80,8 +80,8 @@ CREATE TABLE book_signals (
     fingerprint TEXT NOT NULL,
     instrument TEXT NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('BASE_ENTRY', 'PYRAMID', 'EXIT')),
-    venue_time INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
+    made_at INTEGER,
     strategy TEXT NOT NULL,
     direction TEXT NOT NULL,
     strength TEXT,
@@ -95,7 +95,7 @@ CREATE TABLE book_signals (
     PRIMARY KEY (ledger, fingerprint)
 ) STRICT;
 
-CREATE INDEX signals_of_an_instrument ON book_signals (instrument, venue_time);
+CREATE INDEX signals_of_an_instrument ON book_signals (instrument, received_at);
 CREATE INDEX signals_waiting ON book_signals (received_at) WHERE status IS NULL;
 
 -- The newest outcome of a comparison with the venue.
@@ -246,8 +246,8 @@ ORDER BY instrument, account;
 
 CREATE VIEW signal_log AS
 SELECT fingerprint, strategy, instrument, kind, direction, strength,
-       strftime('%Y-%m-%dT%H:%M:%S', venue_time / 1000000000, 'unixepoch')
-           || printf('.%09dZ', venue_time % 1000000000) AS signal_time,
+       strftime('%Y-%m-%dT%H:%M:%S', made_at / 1000000000, 'unixepoch')
+           || printf('.%09dZ', made_at % 1000000000) AS signal_time,
        strftime('%Y-%m-%dT%H:%M:%S', received_at / 1000000000, 'unixepoch')
            || printf('.%09dZ', received_at % 1000000000) AS received_at,
        payload,
@@ -256,7 +256,7 @@ SELECT fingerprint, strategy, instrument, kind, direction, strength,
            || printf('.%09dZ', processed_at % 1000000000) AS processed_at,
        processed_by, reason, details, source, seq
 FROM book_signals
-ORDER BY venue_time, fingerprint;
+ORDER BY received_at, fingerprint;
 
 CREATE VIEW instance_metadata AS
 SELECT instance_id, host, pid, version,

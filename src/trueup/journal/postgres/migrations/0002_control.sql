@@ -80,8 +80,8 @@ CREATE TABLE book_signals (
     fingerprint text NOT NULL CHECK (fingerprint <> ''),
     instrument text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('BASE_ENTRY', 'PYRAMID', 'EXIT')),
-    venue_time bigint NOT NULL,
     received_at bigint NOT NULL,
+    made_at bigint,
     strategy text NOT NULL,
     direction text NOT NULL,
     strength numeric,
@@ -95,7 +95,7 @@ CREATE TABLE book_signals (
     PRIMARY KEY (ledger, fingerprint)
 );
 
-CREATE INDEX signals_of_an_instrument ON book_signals (instrument, venue_time);
+CREATE INDEX signals_of_an_instrument ON book_signals (instrument, received_at);
 CREATE INDEX signals_waiting ON book_signals (received_at) WHERE status IS NULL;
 
 -- The newest outcome of a comparison with the venue.
@@ -234,11 +234,11 @@ JOIN ledgers ON ledgers.id = ledger
 ORDER BY instrument COLLATE "C", ledgers.name COLLATE "C";
 
 CREATE VIEW signal_log AS
-SELECT fingerprint, strategy, instrument, kind, direction, strength, moment(venue_time) AS signal_time,
+SELECT fingerprint, strategy, instrument, kind, direction, strength, moment(made_at) AS signal_time,
        moment(received_at) AS received_at, payload, coalesce(status, 'WAITING') AS status,
        moment(processed_at) AS processed_at, processed_by, reason, details, source, seq
 FROM book_signals
-ORDER BY venue_time, fingerprint COLLATE "C";
+ORDER BY received_at, fingerprint COLLATE "C";
 
 CREATE VIEW instance_metadata AS
 SELECT instance_id, host, pid, version, moment(started_at) AS started_at, moment(heartbeat_at) AS last_heartbeat,
