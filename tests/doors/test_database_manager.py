@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -16,13 +17,20 @@ ACCOUNT = AccountId("declared:main")
 
 
 @pytest.fixture
-def manager(place: str) -> Iterator[DatabaseStateManager]:
+def manager(tmp_path: Path) -> Iterator[DatabaseStateManager]:
+    with DatabaseStateManager(tmp_path / "data") as made:
+        yield made
+
+
+@pytest.fixture
+def one(place: str) -> Iterator[DatabaseStateManager]:
+    """A manager of either store."""
     with DatabaseStateManager(place) as made:
         yield made
 
 
 @pytest.fixture
-def other(place: str, manager: DatabaseStateManager) -> Iterator[DatabaseStateManager]:
+def other(place: str, one: DatabaseStateManager) -> Iterator[DatabaseStateManager]:
     """A second manager of the same store."""
     with DatabaseStateManager(place) as made:
         yield made
@@ -43,12 +51,12 @@ def venue_fill(
 
 
 class TestPositions:
-    def test_what_is_saved_comes_back_and_equals_plain_numbers(self, manager: DatabaseStateManager) -> None:
-        saved = manager.save_position(
+    def test_what_is_saved_comes_back_and_equals_plain_numbers(self, one: DatabaseStateManager) -> None:
+        saved = one.save_position(
             asset="BTC", size=0.1, entry_price=42000.1, leverage=2, current_price=42500, current_stop="41000.50",
             is_base_position=True, pe_symbol="PE", rollover_count=1, rolled_at=datetime(2026, 1, 1, tzinfo=UTC),
         )  # fmt: skip
-        assert manager.get_position("BTC") == saved
+        assert one.get_position("BTC") == saved
         assert all_of(saved.quantity, saved.entry_price, saved.current_price) == (0.1, 42000.1, 42500)
         assert all_of(saved.current_stop, saved.leverage, saved.is_base_position) == (41000.5, 2, True)
         assert all_of(saved.pe_symbol, saved.ce_symbol, saved.rollover_count) == ("PE", None, 1)
@@ -168,14 +176,12 @@ class TestPositions:
 
 
 class TestTwoManagers:
-    def test_one_wins_and_the_other_loads_again(
-        self, manager: DatabaseStateManager, other: DatabaseStateManager
-    ) -> None:
-        manager.save_position(position_id="p", asset="BTC", size=1, entry_price=100)
-        mine, theirs = manager.get_position("p"), other.get_position("p")
+    def test_one_wins_and_the_other_loads_again(self, one: DatabaseStateManager, other: DatabaseStateManager) -> None:
+        one.save_position(position_id="p", asset="BTC", size=1, entry_price=100)
+        mine, theirs = one.get_position("p"), other.get_position("p")
         assert mine is not None
         assert theirs is not None
-        manager.save_position(mine, size=2, price=110)
+        one.save_position(mine, size=2, price=110)
         with pytest.raises(ConcurrentUpdate, match=r"loaded at version 1; it is at version 2 now\. Load it again"):
             other.save_position(theirs, size=5, price=120)
         with pytest.raises(ConcurrentUpdate):
@@ -183,7 +189,7 @@ class TestTwoManagers:
         again = other.get_position("p")
         assert again is not None
         assert other.save_position(again, size=5, price=120).quantity == 5
-        seen = manager.get_position("p")
+        seen = one.get_position("p")
         assert seen is not None
         assert all_of(seen.quantity, seen.entry_price, seen.version) == (
             5,
@@ -191,14 +197,14 @@ class TestTwoManagers:
             3,
         )  # 100 + 110 + 3 * 120: nothing is lost
 
-    def test_a_new_position_is_taken_once(self, manager: DatabaseStateManager, other: DatabaseStateManager) -> None:
-        manager.save_position(position_id="p", asset="BTC", size=1, entry_price=100)
+    def test_a_new_position_is_taken_once(self, one: DatabaseStateManager, other: DatabaseStateManager) -> None:
+        one.save_position(position_id="p", asset="BTC", size=1, entry_price=100)
         with pytest.raises(StaleVersion, match="is taken for new, and is at version 1 already"):
             other.save_position(position_id="p", asset="BTC", size=1, entry_price=200)
 
-    def test_the_portfolio_and_pyramids_too(self, manager: DatabaseStateManager, other: DatabaseStateManager) -> None:
-        manager.save_portfolio_state(closed_equity=100)
-        manager.save_pyramiding_state("GOLD", last_pyramid_price=1)
+    def test_the_portfolio_and_pyramids_too(self, one: DatabaseStateManager, other: DatabaseStateManager) -> None:
+        one.save_portfolio_state(closed_equity=100)
+        one.save_pyramiding_state("GOLD", last_pyramid_price=1)
         with pytest.raises(StaleVersion, match="The portfolio state"):
             other.save_portfolio_state(closed_equity=200)
         with pytest.raises(StaleVersion, match="The pyramiding state of GOLD"):
@@ -242,9 +248,9 @@ SIGNAL = {"kind": "PYRAMID", "instrument": "GOLD", "strength": 0.1, "timestamp":
 
 
 class TestSignals:
-    def test_the_same_signal_is_logged_once(self, manager: DatabaseStateManager, other: DatabaseStateManager) -> None:
-        assert not manager.check_duplicate_signal("f")
-        assert manager.log_signal(SIGNAL, fingerprint="f")
+    def test_the_same_signal_is_logged_once(self, one: DatabaseStateManager, other: DatabaseStateManager) -> None:
+        assert not one.check_duplicate_signal("f")
+        assert one.log_signal(SIGNAL, fingerprint="f")
         assert not other.log_signal(SIGNAL, fingerprint="f")
         assert other.check_duplicate_signal("f")
         assert [(s.fingerprint, s.payload) for s in other.get_waiting_signals()] == [

@@ -354,7 +354,7 @@ class Ledger:
         events = decide(self.book)
         keys = [(key, i) for i, event in enumerate(events) if (key := identity(event)) is not None]
         for event in events:
-            self.book.admit(event, events)
+            self.book.admit(event)
         names = [key for key, _ in keys]
         if len(set(names)) < len(names) or self.keys.booked(names):
             raise BadInput("event", names[0], "a fact is booked already", remedy="Offer facts through book_facts.")
