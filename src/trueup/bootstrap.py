@@ -1,7 +1,7 @@
 """The wiring: the only file that names concrete adapters."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -12,15 +12,21 @@ from trueup.engine.backup_chores import BackupChore, RestoreTestChore, Schedule
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
 from trueup.engine.rebuilding import Note, Progress
+from trueup.engine.recovering import Backup
 from trueup.engine.restore_test import ChildTest
 from trueup.engine.scrub import Scrub
 from trueup.engine.store import Store
+from trueup.journal.backup.chunks import chain
 from trueup.journal.backup.local import LocalDestination, refuse_within
+from trueup.journal.backup.manifests import newest_readable
 from trueup.journal.backup.new_directory import NewDirectory
 from trueup.journal.backup.old_directory import OldDirectory
+from trueup.journal.backup.salvage import holding
+from trueup.journal.directory import DataDirectory
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.journal.postgres.address import Address, Place
-from trueup.model.errors import BadInput
+from trueup.journal.recovery import Copies
+from trueup.model.errors import BadInput, DirectoryLocked, NotFound, StorageError
 from trueup.model.identifiers import AccountId
 from trueup.ports import Reader
 
@@ -104,6 +110,45 @@ def keep_backups(
 
 def _begin_test(path: Path, name: str) -> ChildTest:
     return ChildTest([sys.executable, "-m", "trueup", "backup", "verify", name, "--from", str(path), "--json"])
+
+
+def open_for_recovery(path: Path) -> tuple[EmbeddedStorage, list[str]]:
+    """The files of a data directory that may not even say any more that it is one; and what was mended to open it.
+
+    Raises:
+        DirectoryLocked: Another process owns it.
+        StorageError: It is not a data directory that this version can use.
+    """
+    try:
+        return open_storage(path), []
+    except DirectoryLocked:
+        raise
+    except StorageError:
+        mended = DataDirectory.mend(path)
+        if not mended:
+            raise
+        return open_storage(path), [mended]
+
+
+def open_backup(path: Path) -> tuple[Backup, Sequence[str]]:
+    """All that a backup directory holds, as second copies of logs; and what is wrong with it, in sentences.
+
+    Raises:
+        NotFound: It is not there, or holds no backup that can be read.
+        StorageError: It refused.
+    """
+    destination = open_destination(path)
+    manifest, problems = newest_readable(destination)
+    if manifest is None:
+        raise NotFound(f"{path} holds no backup that can be read.", remedy="; ".join(problems) or "Name another.")
+    held = holding(destination, manifest)
+    chunks = {ledger.account: ledger.chunks for ledger in held.ledgers}
+
+    def frames(account: AccountId) -> Copies:
+        return lambda after: chain(destination, account, chunks.get(account, ()), after)
+
+    heads = {ledger.account: ledger.head for ledger in held.ledgers if ledger.head_seq}
+    return Backup(heads, frames), [*problems, *held.findings]
 
 
 def new_directory(path: Path) -> NewDirectory:

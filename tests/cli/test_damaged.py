@@ -6,4 +6,4 @@ from trueup.journal.findings import damaged
 
 
 def test_the_remedy_is_the_command_that_heals() -> None:
-    assert "`trueup journal verify --repair`" in damaged(Path("log"), 7, "the frame is not what it was").remedy
+    assert "`trueup recover`" in damaged(Path("log"), 7, "the frame is not what it was").remedy

@@ -46,11 +46,11 @@ def test_a_flipped_bit_in_the_log_is_found_named_and_healed_from_the_views(story
     assert found.code == 1
     assert path.name in found.json["ledgers"][0]["log"][0]
     told = story("journal", "verify")
-    assert "--repair" in told.out
+    assert "trueup recover" in told.out
     assert story("doctor").code == 3
-    mended = story("journal", "verify", "--repair")
+    mended = story("recover")
     assert mended.code == 0
-    assert "note: hyperliquid:main" in mended.err
+    assert "mended: hyperliquid:main" in mended.out
     assert story("journal", "verify").code == 0
     assert story("positions", "--json").json == before
 
@@ -63,9 +63,9 @@ def test_a_log_damaged_without_any_copy_is_refused_and_the_other_account_still_w
         left.unlink()
     refused = story("positions", "--account", "main", "--json")
     assert (refused.code, refused.error["code"]) == (3, "journal_damaged")
-    assert "verify" in refused.error["remedy"]
+    assert "recover" in refused.error["remedy"]
     assert story("positions", "--account", "fx").code == 0
-    assert story("journal", "verify", "--repair").code == 3
+    assert story("recover").code == 1
     assert story("views", "rebuild").code == 3
 
 
@@ -98,14 +98,14 @@ def test_views_that_say_something_else_than_the_log_are_found(story: Trueup, dat
     from trueup.journal import sqlite
 
     db = sqlite.open_writer(data / "views.sqlite3")
-    db.execute("UPDATE positions SET quantity = '7' WHERE quantity = '-0.03'")
+    db.execute("UPDATE book_positions SET quantity = '7' WHERE quantity = '-0.03'")
     assert db.changes() == 1
     db.close()
     assert apsw.connections() == []
     found = story("journal", "verify", "--json")
     assert found.code == 1
     assert "BTC/USDC:USDC" in found.json["ledgers"][0]["views"][0]
-    assert "views rebuild" in story("journal", "verify").out
+    assert "trueup recover" in story("journal", "verify").out
     assert story("reconcile", *MAIN, "--snapshot", STORY / "clearinghouse_state.json").code == 1
     assert story("views", "rebuild", "--json").json == {
         "ledgers": [{"account": "hyperliquid:main", "seq": head_of(story)}]

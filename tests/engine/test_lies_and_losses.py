@@ -11,7 +11,8 @@ from tests.engine.world import ACCOUNT, DEFINED, fill, store_at
 from trueup.book.book import Book
 from trueup.book.snapshot import restore, snapshot, state_hash
 from trueup.bootstrap import open_storage, rebuild_views
-from trueup.engine.verifying import LedgerProof, repair, stored_accounts, verify_storage
+from trueup.engine.recovering import NO_BACKUP, recover
+from trueup.engine.verifying import LedgerProof, stored_accounts, verify_storage
 from trueup.journal import sqlite
 from trueup.journal.segment_file import segment_path
 from trueup.journal.snapshots import Snapshot, newest_snapshot, write_snapshot
@@ -63,7 +64,7 @@ def proof_of(path: Path, account: AccountId = ACCOUNT) -> LedgerProof:
 def repaired(path: Path) -> Sequence[str]:
     storage = open_storage(path / "data")
     try:
-        return repair(storage, stored_accounts(storage))
+        return recover(storage, NO_BACKUP, lambda *_: None).done
     finally:
         storage.close()
 
@@ -204,9 +205,9 @@ def test_a_last_copy_that_cannot_be_read_is_kept_and_the_rebuilding_refused(tmp_
     data[(page - 1) * 4096 + 3000] ^= 1
     views.write_bytes(data)
     for _ in range(2):
-        with pytest.raises(JournalDamaged, match=rf"up to seq {FILLS + 1}") as refusal:
+        with pytest.raises(JournalDamaged, match="is missing") as refusal:
             rebuild_views(tmp_path / "data", lambda *_: None, lambda _: None)
-        assert "stay as they are" in refusal.value.remedy
+        assert "trueup recover" in refusal.value.remedy
         assert views.read_bytes() == data
 
 

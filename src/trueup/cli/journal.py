@@ -22,16 +22,12 @@ def verify(
     ctx: typer.Context,
     *,
     account: Account = None,
-    repair: Annotated[
-        bool,
-        typer.Option("--repair", help="First put back damaged events from the views, and delete snapshots that lie."),
-    ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> int:
     """Read every event of every ledger, prove the chain of hashes, and compare views and snapshots with what it says.
 
-    The exit code is 1 when something is not what was written. Nothing is changed without --repair.
+    The exit code is 1 when something is not what was written. Nothing is changed; `trueup recover` heals.
 
     Examples:
       trueup journal verify
@@ -47,17 +43,18 @@ def verify(
         accounts = verifying.stored_accounts(storage)
         if account is not None:
             accounts = [named_account(accounts, account)]
-        if repair:
-            for done in verifying.repair(storage, accounts):
-                out.note(done)
         with out.progress("verifying") as progress:
             proof = verifying.verify_storage(storage, accounts, lambda _, done, total: progress(done, total))
     finally:
         storage.close()
     if as_json:
-        out.data(_proof_shape(proof))
+        out.data(proof_shape(proof))
     else:
-        _show_proof(proof)
+        show_proof(proof)
+        if not proof.ok:
+            from trueup.cli import render
+
+            render.show("Run `trueup recover` to heal what a copy can heal.")
     return ExitCode.FINE if proof.ok else ExitCode.DIFFERENCES
 
 
@@ -174,14 +171,16 @@ def _sentence(entry: "Entry") -> str:
     )
 
 
-def _proof_shape(proof: "Proof") -> dict[str, object]:
+def proof_shape(proof: "Proof") -> dict[str, object]:
+    """A proof for a program."""
     from trueup.cli.shapes import plain
 
     ledgers = [{"ok": ledger.ok} | plain(ledger) for ledger in proof.ledgers]
     return {"ok": proof.ok, "ledgers": ledgers, "views": list(proof.views)}
 
 
-def _show_proof(proof: "Proof") -> None:
+def show_proof(proof: "Proof") -> None:
+    """A proof for a person."""
     from trueup.cli import render
 
     columns = [render.text("LEDGER"), render.text("CHAIN"), render.text("VIEWS"), render.number("EVENTS")]
@@ -203,12 +202,6 @@ def _show_proof(proof: "Proof") -> None:
         render.show(f"views: {wrong}", "fail")
     for ledger in proof.ledgers:
         _show_ledger(ledger)
-    if proof.views or any(ledger.views for ledger in proof.ledgers):
-        render.show("Make the views anew from the journal with `trueup views rebuild`.")
-    if any(ledger.snapshot for ledger in proof.ledgers):
-        render.show("Delete the snapshot with `trueup journal verify --repair`; the journal is not affected.")
-    if any(ledger.log for ledger in proof.ledgers):
-        render.show("Put back what the views still hold with `trueup journal verify --repair`, else restore a copy.")
 
 
 def _show_ledger(ledger: "LedgerProof") -> None:

@@ -1,8 +1,8 @@
 """Proving what is stored: the chain of every log, and what was made from the log against the log itself.
 
 The logs are read whole, whatever snapshots say. The views are compared frame by frame, and row by row with a book
-folded from those frames; the newest snapshot with the book folded up to it. Nothing is changed, except by
-:func:`repair`, which puts back frames of which a copy survives, and deletes a snapshot that lies.
+folded from those frames; the newest snapshot with the book folded up to it. Nothing is changed
+(:mod:`trueup.engine.recovering` does that).
 """
 
 from collections.abc import Callable, Sequence
@@ -60,10 +60,6 @@ class ProvableStorage(Protocol):
 
     def newest_milestone(self, ledger: AccountId) -> tuple[Milestone | None, Sequence[str]]:
         """The state that the next start would use, and what is wrong with newer ones."""
-        ...
-
-    def drop_milestone(self, ledger: AccountId, seq: Seq) -> None:
-        """Delete the snapshot at a seq."""
         ...
 
 
@@ -138,36 +134,6 @@ def verify_storage(storage: ProvableStorage, accounts: Sequence[AccountId], prog
         for proof in ledgers:
             _prove_derived(storage, proof, None if wrong else views)
         return Proof(ledgers, wrong)
-
-
-def repair(storage: ProvableStorage, accounts: Sequence[AccountId]) -> Sequence[str]:
-    """Put back damaged frames from their copies in the views, delete snapshots that lie; what was done, in sentences.
-
-    Raises:
-        JournalDamaged: No copy of some frame survives; its log stays as it is.
-        ViewsFailed: There are no views to take copies from.
-    """
-    views = storage.views()
-    done = []
-    try:
-        for account in accounts:
-            opened = storage.open_ledger(account, views, snapshot=False)
-            done += [f"{account}: {finding}" for finding in opened.findings]
-            opened.journal.close()
-            done += _without_lie(storage, account)
-    finally:
-        views.close()
-    return done
-
-
-def _without_lie(storage: ProvableStorage, account: AccountId) -> Sequence[str]:
-    proof = _verify_log(storage, account, lambda *_: None)
-    _prove_derived(storage, proof, None)
-    kept, _ = storage.newest_milestone(account)
-    if kept is None or not proof.snapshot:
-        return []
-    storage.drop_milestone(account, kept.head.seq)
-    return [f"{account}: {proof.snapshot}; deleted"]
 
 
 def _verify_log(storage: ProvableStorage, account: AccountId, progress: Progress) -> LedgerProof:

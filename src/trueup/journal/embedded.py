@@ -5,10 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from trueup.journal.copies import combined
 from trueup.journal.directory import DataDirectory
 from trueup.journal.disk import Disk
 from trueup.journal.findings import Finding, VerifyReport
+from trueup.journal.misplaced import put_back
+from trueup.journal.pages import DamagedDatabase
 from trueup.journal.records import read_head
+from trueup.journal.recovery import Copies
 from trueup.journal.segment_file import SEGMENT_BYTES
 from trueup.journal.segments import SegmentJournal
 from trueup.journal.snapshots import (
@@ -95,7 +99,7 @@ class EmbeddedStorage:
             path,
             ledger,
             epoch=epoch,
-            copies=None if views is None else lambda after: views.frames(ledger, after),
+            copies=None if views is None else combined([partial(views.frames, ledger)]),
             at_least=head if head is not None and head.seq else None,
             start=found.mark if found is not None else None,
             segment_bytes=self._segment_bytes,
@@ -116,6 +120,57 @@ class EmbeddedStorage:
         """Read one ledger's whole log and prove its chain; nothing is changed. Raises :class:`JournalDamaged`."""
         path, known = self.directory.ledger_path(ledger), read_head(self.directory.head_path(ledger), ledger)
         return verify(path, ledger, known=known, progress=progress, disk=self._disk)
+
+    def heal(self, ledger: AccountId, copies: Copies, reached: Head | None) -> Sequence[str]:
+        """Heal a whole log from second copies, and write its saved head again; what was mended, in sentences.
+
+        Args:
+            ledger: Whose.
+            copies: Where the frames may come from.
+            reached: What the log is known to have reached, beside its saved head.
+
+        Raises:
+            JournalDamaged: No copy has some frame; nothing there is changed.
+            JournalFailed: The disk refused.
+        """
+        head_file, head_damaged = self.directory.head_path(ledger), self.saved_head_damaged(ledger)
+        journal, report = SegmentJournal.open(
+            self.directory.ledger_path(ledger),
+            ledger,
+            copies=copies,
+            at_least=reached,
+            segment_bytes=self._segment_bytes,
+            head_file=head_file,
+            disk=self._disk,
+            background=False,
+        )
+        journal.close()
+        mended = [sentence(finding) for finding in report.findings]
+        return [*mended, *(["the saved head was damaged; written again"] if head_damaged else [])]
+
+    def saved_head(self, ledger: AccountId) -> Head | None:
+        """Where the log was last known to reach; None where that cannot be believed."""
+        return read_head(self.directory.head_path(ledger), ledger)
+
+    def saved_head_damaged(self, ledger: AccountId) -> bool:
+        """Whether there is a saved head that cannot be believed."""
+        return self.directory.head_path(ledger).exists() and self.saved_head(ledger) is None
+
+    def put_back_segments(self) -> Sequence[str]:
+        """Move segments that stand under another's name to where they belong. Raises :class:`StorageError`."""
+        folders = [path for path in (self.directory.path / "ledgers").glob("*") if path.is_dir()]
+        try:
+            return put_back(folders, self.directory.ledger_path, self._disk)
+        except OSError as error:
+            raise StorageError(
+                f"Segments could not be moved: {error}.", remedy="Mend the disk, then try again."
+            ) from error
+
+    def salvaged(self) -> Sequence[DamagedDatabase]:
+        """What can be read from the pages of the views database and of those that it replaced."""
+        path = self.directory.views_path
+        others = sorted(path.parent.glob(f"{path.name}.last-copy-*[0-9]"), reverse=True)
+        return [DamagedDatabase(one) for one in (path, *others, path.with_name(f"{path.name}.damaged"))]
 
     def snapshot(self, journal: Journal, state: bytes, state_hash: bytes) -> Callable[[], object]:
         """Prepare a snapshot at the journal's head; the answer writes it."""

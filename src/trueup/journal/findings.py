@@ -81,5 +81,5 @@ def damaged(path: Path, offset: int, problem: str) -> JournalDamaged:
     """The refusal of a journal that no surviving copy heals."""
     return JournalDamaged(
         f"{path}, byte {offset}: {problem}.",
-        remedy="Run `trueup journal verify --repair`; what no copy in the views heals, restore from a backup.",
+        remedy="Run `trueup recover`; for what the views do not hold, with --from-backup, or restore from a backup.",
     )
