@@ -32,8 +32,8 @@ class Together:
         self._ledgers[ledger.account] = ledger
 
     def leave(self, account: AccountId) -> None:
-        """Follow a ledger no more."""
-        del self._ledgers[account]
+        """Follow a ledger no more; one that failed to reopen has left already."""
+        self._ledgers.pop(account, None)
 
     def room(self) -> None:
         """There is always room: what is durable is in the views."""
