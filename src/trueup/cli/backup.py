@@ -33,7 +33,7 @@ def create(ctx: typer.Context, *, to: BackupInto, data: Data = None, as_json: Js
     """
     from trueup.bootstrap import open_destination
     from trueup.cli.session import opened, place
-    from trueup.engine.backing_up import back_up
+    from trueup.engine.backing_up import back_up, finished
 
     out = Output(as_json=as_json)
     where = place(ctx, data)
@@ -42,14 +42,7 @@ def create(ctx: typer.Context, *, to: BackupInto, data: Data = None, as_json: Js
         destination = open_destination(to, create=True, apart_from=directory)
         if directory is not None and destination.shares_disk_with(directory):
             out.note("The backup is on the disk that the data are on: it does not outlive that disk.")
-        steps = back_up(store, destination, quiet=True)
-        made: Made | None = None
-        while made is None:
-            try:
-                at = next(steps)
-                progress(at.seq, at.head)
-            except StopIteration as end:
-                made = end.value
+        made = finished(back_up(store, destination, quiet=True), lambda at: progress(at.seq, at.head))
     if as_json:
         out.data(_made_shape(made))
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,11 +16,24 @@ if TYPE_CHECKING:
 CODES = {"ok": ExitCode.FINE, "warn": ExitCode.DIFFERENCES, "fail": ExitCode.ERROR}
 
 
-def doctor(ctx: typer.Context, *, data: Data = None, as_json: Json = False) -> int:
+def doctor(
+    ctx: typer.Context,
+    *,
+    backup: Annotated[
+        Path | None,
+        typer.Option(
+            "--backup", metavar="DIR", envvar="TRUEUP_BACKUP", help="Look at these backups too.", show_default=False
+        ),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> int:
     """Check that all is well, and say what to do where it is not.
 
-    It looks at versions, the disk, the lock, the chain of every ledger, the views, and what waits for a person.
-    Exit code 0: all is well; 1: something to look at; 3: something is broken. Each finding comes with its remedy.
+    It looks at versions, the disk, the lock, the chain of every ledger, the views, the backups, and what waits for a
+    person. Each finding comes with its remedy.
+
+    Exit code 0: all is well; 1: something to look at; 3: something is broken.
 
     Example:
       trueup doctor --json
@@ -35,6 +48,8 @@ def doctor(ctx: typer.Context, *, data: Data = None, as_json: Json = False) -> i
         checks += health.check_directory(where)
     if not isinstance(where, Path) or where.exists():
         checks += _check_stored(where, out)
+    if backup is not None:
+        checks += _check_backups(backup)
     verdict = health.worst(checks)
     if as_json:
         from trueup.cli.shapes import plain
@@ -74,6 +89,13 @@ def _check_stored(where: "Place", out: Output) -> "Sequence[Check]":
         return [*checks, *health.check_booked(store, accounts)]
     finally:
         store.close()
+
+
+def _check_backups(path: Path) -> "Sequence[Check]":
+    from trueup.bootstrap import open_destination
+    from trueup.engine.backup_health import check_backups
+
+    return check_backups(lambda: open_destination(path))
 
 
 def _show(checks: "Sequence[Check]") -> None:

@@ -7,7 +7,7 @@ is gone, damaged, shorter, or of another history - keeps the place it has in the
 backup never forgets because a store did.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import msgspec
 
@@ -87,6 +87,18 @@ def back_up(
     manifest = Manifest(max(store.clock.now(), newest + 1), __version__, ledgers)
     manifests.write_manifest(destination, manifest)
     return run.made(manifest.name, manifest)
+
+
+def finished(steps: Generator[Advance, None, Made], progress: Callable[[Advance], object] | None = None) -> Made:
+    """Take all steps of a backup; raises as :func:`back_up` does."""
+    while True:
+        try:
+            at = next(steps)
+        except StopIteration as end:
+            made: Made = end.value
+            return made
+        if progress is not None:
+            progress(at)
 
 
 class _Run:

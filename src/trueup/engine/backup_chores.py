@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from trueup.engine.backing_up import Advance, Made, back_up, prune
+from trueup.engine.backing_up import Advance, Made, back_up, finished, prune
 from trueup.engine.proving import newest
 from trueup.engine.store import Store
 from trueup.journal.backup import manifests
@@ -87,13 +87,7 @@ class BackupChore:
     def finish(self) -> None:
         """Copy what is left, and note the state of every book, now that nobody waits for it."""
         self._run = None
-        run = self._begin(quiet=True)
-        while True:
-            try:
-                next(run)
-            except StopIteration as end:
-                self._ended(end.value)
-                return
+        self._ended(finished(self._begin(quiet=True)))
 
     def _begin(self, *, quiet: bool) -> Generator[Advance, None, Made]:
         if self._destination is None:

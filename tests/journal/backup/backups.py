@@ -1,14 +1,12 @@
 """A store with fills, a destination beside it, and backups taken at once: what the tests of backups share."""
 
-from collections.abc import Generator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from tests.engine.world import ACCOUNT, DEFINED, fill, store_at
 from trueup.book.snapshot import state_hash
-from trueup.engine.backing_up import Made, back_up
+from trueup.engine.backing_up import Made, back_up, finished
 from trueup.engine.clock import SystemClock
 from trueup.engine.points import NEWEST, Point
 from trueup.engine.restoring import RestoredLedger, plan, restore
@@ -22,8 +20,6 @@ from trueup.journal.embedded import EmbeddedStorage
 from trueup.model.identifiers import AccountId
 from trueup.ports import Clock, Frame, Head
 
-Answer = TypeVar("Answer")
-
 SEALED = 2_000
 """Bytes of a sealed chunk in these tests: some eight frames of one fill."""
 
@@ -32,16 +28,6 @@ def small_pieces(patched: pytest.MonkeyPatch) -> None:
     """Let a few fills fill a chunk, and a restored log take little space."""
     patched.setattr(chunks, "SEALED_BYTES", SEALED)
     patched.setattr(new_directory, "SEGMENT_BYTES", 1 << 16)
-
-
-def run(steps: Generator[object, None, Answer]) -> Answer:
-    """Take all steps of a generator; its answer."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            answer: Answer = end.value
-            return answer
 
 
 def silent(_done: int, _total: int) -> None:
@@ -75,7 +61,7 @@ def destination_at(path: Path, disk: Disk | None = None) -> LocalDestination:
 
 
 def backed_up(store: Store, destination: Destination) -> Made:
-    return run(back_up(store, destination, quiet=True))
+    return finished(back_up(store, destination, quiet=True))
 
 
 def restored(

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from tests.engine.world import ACCOUNT, DEFINED, fill
-from tests.journal.backup.backups import backed_up, book, booked, destination_at, frames_of, restored, run
+from tests.journal.backup.backups import backed_up, book, booked, destination_at, frames_of, restored
 from trueup.bootstrap import open_store
-from trueup.engine.backing_up import POSITIONS_AT_ONCE, back_up, prune
+from trueup.engine.backing_up import POSITIONS_AT_ONCE, back_up, finished, prune
 from trueup.engine.store import Store
 from trueup.journal.backup import retention
 from trueup.journal.backup.destination import Destination
@@ -215,7 +215,7 @@ def test_while_callers_wait_only_a_small_book_is_hashed_and_else_the_state_befor
 
 def run_loud(store: Store, destination: Destination) -> LedgerBackup:
     """What a backup has of the account that was taken while callers wait."""
-    return run(back_up(store, destination, quiet=False)).manifest.ledger(ACCOUNT)
+    return finished(back_up(store, destination, quiet=False)).manifest.ledger(ACCOUNT)
 
 
 def test_pruning_keeps_what_the_rule_says_and_everything_that_needs(tmp_path: Path) -> None:
