@@ -268,6 +268,9 @@ class Ledger:
                 continue
             try:
                 offer.answer = offer.task(self)
+            except ConcurrentUpdate as overtaken:
+                self._give_way(overtaken, served)
+                return served
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's, and others wait behind
                 offer.error = error
                 if isinstance(error, JournalDamaged):
@@ -424,6 +427,11 @@ class Ledger:
 
     def _event_at(self, seq: Seq) -> e.Event:
         durable = self.journal.head.seq
+        if seq > self.book.seq:
+            raise ConcurrentUpdate(
+                f"{self.account} is at seq {self.book.seq} here, and another writer booked seq {seq}.",
+                remedy="Nothing was written. What the other left is folded: decide again, and offer it again.",
+            )
         if seq > durable:
             return self._past.staged[seq - durable - 1]
         first, events = self._read_frame
