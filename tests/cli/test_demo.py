@@ -36,7 +36,7 @@ from trueup.model.differences import Status
 from trueup.model.identifiers import Seq
 from trueup.venues.paper.faults import FaultPlan, Outage, Struck
 
-PATIENCE_S = 400
+PATIENCE_S = 600
 """For a whole run and its end, on a machine as busy as can be."""
 
 KILLS = 2
@@ -122,7 +122,16 @@ def read(terminal: int) -> bytes:
         return b""
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Let children take SIGINT; a shell lets what it runs in the background ignore it, and so would its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize(
     ("sent", "code", "message"),
     [

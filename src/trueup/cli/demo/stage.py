@@ -36,7 +36,7 @@ BEAT_S = 0.1
 WRITES_PASSED = 20
 """Writes that a kill lets pass on average when its time has come, so that it strikes at another one each time."""
 
-EXTRA_S_MAX = 120.0
+EXTRA_S_MAX = 240.0
 """How long a run may go on after its time until everything planned has struck and was found: on a busy machine the
 book's process alone takes a while to start, and it starts three times."""
 
