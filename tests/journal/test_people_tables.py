@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
@@ -52,8 +53,7 @@ def _told(store: Store) -> Store:
 def _ask_sqlite(path: Path, sql: str) -> Rows:
     with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
         cursor = db.execute(sql)
-        names = [name for name, _ in cursor.get_description()]
-        return [tuple(map(_plain, names, row)) for row in cursor]
+        return [tuple(map(_plain, (name for name, _ in cursor.get_description()), row)) for row in cursor]
 
 
 def _ask_postgresql(url: str, sql: str) -> Rows:
@@ -70,6 +70,19 @@ def _plain(name: str, value: object) -> object:
         return value
     read: Mapping[str, object] = json.loads(value)
     return read["realized_pnl"] if name == "new_values" and "realized_pnl" in read else read
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "database.md"
+EXAMPLES = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("sql", EXAMPLES, ids=lambda sql: sql.split()[1])
+def test_the_examples_of_the_documentation_run(ask: Ask, sql: str) -> None:
+    ask(sql)
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 5
 
 
 @pytest.mark.parametrize("sql", ANSWERS, ids=lambda sql: sql.rpartition(" ")[2])
