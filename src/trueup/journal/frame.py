@@ -134,6 +134,19 @@ def unpack(view: memoryview, offset: int, ledger: AccountId) -> Frame | Flaw:
     return Frame(ledger, Seq(first), count, recorded_at, epoch, synced, Hash(previous), Hash(digest), body)
 
 
+def stands_whole(written: bytes, ledger: AccountId) -> bool:
+    """Whether bytes, from a frame's first to the last that is not zero, are all of a frame, if a damaged one.
+
+    They end where it says that it ends, or they would fit its hash if it said so.
+    """
+    body_bytes = len(written) - HEADER_BYTES
+    if body_bytes <= 0:
+        return False
+    _, length, *others = _FIELDS.unpack_from(written)
+    true = _FIELDS.pack(MAGIC, body_bytes, *others)
+    return length == body_bytes or _digest(ledger, true, written[HEADER_BYTES:]) == written[_FIELDS.size : HEADER_BYTES]
+
+
 def _digest(ledger: AccountId, fields: bytes | memoryview, body: bytes) -> Hash:
     state = blake2b(fields, digest_size=HASH_BYTES, person=_person(ledger))
     state.update(body)

@@ -6,7 +6,8 @@ not, in this order:
 1. The next segment's header continues the chain: this segment is complete, and what is behind its last frame is zero.
 2. A second copy of the frame survives (the views database): it is written back, byte for byte as it was.
 3. Something says that there was more - a later segment, a valid frame further on, the saved head, the views, a
-   snapshot, a file shorter than it was made: it is refused, and nothing there is changed.
+   snapshot, a file shorter than it was made, or a frame that stands there to its last byte and does not fit its hash:
+   it is refused, and nothing there is changed.
 4. Otherwise it is the end. Bytes there are a write that was never acknowledged, a *torn tail*: they are zeroed, so that
    they can never be read as frames later.
 
@@ -343,6 +344,8 @@ class _Recovery:
             sign = f"a valid frame of seq {newer.first} to {newer.last} was written after it"
         elif self._cut_off(segment, reader):
             sign = "the file is shorter than it was made"
+        elif reader.stands_whole(offset):
+            sign = "all of a frame stands there, and does not fit its hash"
         else:
             return
         raise damaged(

@@ -17,13 +17,16 @@ from typing import Self
 import msgspec
 
 from trueup.journal.disk import TEMPORARY, Disk, opened, write_zeros
-from trueup.journal.frame import HASH_BYTES, HEADER_BYTES, MAGIC, Flaw, Outline, outline, size_at, unpack
+from trueup.journal.frame import HASH_BYTES, HEADER_BYTES, MAGIC, Flaw, Outline, outline, size_at, stands_whole, unpack
 from trueup.model.errors import JournalDamaged
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Frame, Hash, Head
 
 BLOCK = 4096
 """Size of the segment header, a page of its own: writing frames never rewrites it."""
+
+SECTOR = 512
+"""What a drive writes whole or not at all."""
 
 SEGMENT_BYTES = 16 << 20
 """Size of a segment unless told otherwise: some 100,000 fills, zeroed in a few milliseconds."""
@@ -242,6 +245,13 @@ class SegmentReader:
                 return frame
             place = rest.find(MAGIC, place + 1)
         return None
+
+    def stands_whole(self, offset: int) -> bool:
+        """Whether all of a frame was written at a damaged place; a write that was cut short leaves zeros in it."""
+        written = b"".join(chunk for _, chunk in self._chunks(offset)).rstrip(b"\0")
+        sectors = range(offset - offset % SECTOR, offset + len(written), SECTOR)
+        torn = any(not any(written[max(0, at - offset) : at - offset + SECTOR]) for at in sectors)
+        return not torn and stands_whole(written, self._segment.header.ledger)
 
     def _chunks(self, offset: int) -> Iterator[tuple[int, bytes]]:
         for start in range(offset, self._segment.header.size, _CHUNK):

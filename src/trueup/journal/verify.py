@@ -140,6 +140,8 @@ class Verification:
             self._found("frames", path, offset, reason, behind.first - 1)
         elif newer is not None:
             self._found("frames", path, offset, reason, newer.first - 1)
+        elif reader.stands_whole(offset):
+            self._found("frames", path, offset, reason)
         elif reader.written(offset):
             self._found("padding" if behind is not None else "torn_tail", path, offset, reason)
 
