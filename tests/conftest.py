@@ -26,7 +26,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @pytest.fixture(scope="session")
-def database() -> Iterator[str]:
+def worker_database() -> Iterator[str]:
     """The address of a database of this test process."""
     require_server()
     name = f"trueup_test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
@@ -35,19 +35,19 @@ def database() -> Iterator[str]:
 
 
 @pytest.fixture
-def empty_schema(database: str) -> Iterator[str]:
+def empty_schema(worker_database: str) -> Iterator[str]:
     """The address of a schema of this test alone, with nothing in it."""
     schema = f"test_{next(SCHEMAS)}"
-    ask(database, f"CREATE SCHEMA {schema}")
-    yield f"{database}?search_path={schema}"
-    ask(database, f"DROP SCHEMA {schema} CASCADE")
+    ask(worker_database, f"CREATE SCHEMA {schema}")
+    yield f"{worker_database}?search_path={schema}"
+    ask(worker_database, f"DROP SCHEMA {schema} CASCADE")
 
 
 @pytest.fixture(scope="session")
-def made_schema(database: str) -> str:
+def made_schema(worker_database: str) -> str:
     """The address of a schema with the tables of a store: making them takes longer than most tests."""
-    ask(database, "CREATE SCHEMA store")
-    url = f"{database}?search_path=store"
+    ask(worker_database, "CREATE SCHEMA store")
+    url = f"{worker_database}?search_path=store"
     open_storage(Address.parse(url), create=True).close()
     return url
 

@@ -60,8 +60,11 @@ class Address(msgspec.Struct, frozen=True):
 
     def without_password(self, text: str) -> str:
         """A text of somebody else's, in which the password may occur, without it."""
-        password = urlsplit(self.direct).password
-        return text.replace(password, HIDDEN).replace(unquote(password), HIDDEN) if password else text
+        parts = urlsplit(self.direct)
+        secrets = [parts.password, *(value for name, value in parse_qsl(parts.query) if _is_secret(name))]
+        for secret in filter(None, secrets):
+            text = text.replace(secret, HIDDEN).replace(unquote(secret), HIDDEN)
+        return text
 
     def __str__(self) -> str:
         return _shown(self.direct)
@@ -84,8 +87,12 @@ def _shown(text: str) -> str:
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
     place, question, query = place.partition("?")
-    options = [f"{name}={HIDDEN}" if "password" in name else f"{name}{eq}{value}" for name, eq, value in _split(query)]
+    options = [f"{name}={HIDDEN}" if _is_secret(name) else f"{name}{eq}{value}" for name, eq, value in _split(query)]
     return f"{scheme}{slashes}{user}{colon and ':' + HIDDEN}{at}{place}{question}{'&'.join(options)}"
+
+
+def _is_secret(option: str) -> bool:
+    return "password" in option
 
 
 def _split(query: str) -> list[tuple[str, str, str]]:

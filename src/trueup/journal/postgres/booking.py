@@ -6,13 +6,13 @@ recognised by its hash when it stands already, so a commit whose outcome was unk
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from trueup.journal import control_rows, views_rows
 from trueup.journal.postgres.address import Address
 from trueup.journal.postgres.reading import ledger_row
 from trueup.journal.postgres.settings import AS_COLUMNS, refuse_off
 from trueup.journal.postgres.tables import Shape, by_column, upsert
+from trueup.journal.postgres.transaction import Transaction
 from trueup.journal.soundness import require_sound
 from trueup.journal.views_rows import Row
 from trueup.model.errors import ConcurrentUpdate, StaleEpoch
@@ -56,7 +56,7 @@ class Booking:
         ordered = {table.name: table.columns for table in control_rows.TABLES}
         self._put = {name: upsert(name, shape, ordered.get(name)) for name, shape in tables.items()}
 
-    async def book(self, connection: Any, change: Change, *, epoch: int, rows: bool, again: bool) -> None:  # noqa: ANN401 - see Work
+    async def book(self, connection: Transaction, change: Change, *, epoch: int, rows: bool, again: bool) -> None:
         """Append the frames of a change, with its rows.
 
         Args:
@@ -80,13 +80,13 @@ class Booking:
         if row is None:
             await self._recognise(connection, change, epoch, again=again)
             return
-        refuse_off(row, self._address)
+        refuse_off(dict(row), self._address)
         frames = [views_rows.frame_row(row["id"], frame) for frame in change.frames]
         await connection.copy_records_to_table("frames", records=frames, columns=_FRAME_COLUMNS)
         if rows:
             await self.put_rows(connection, row["id"], change)
 
-    async def put_rows(self, connection: Any, ledger: int, change: Change) -> None:  # noqa: ANN401 - see Work
+    async def put_rows(self, connection: Transaction, ledger: int, change: Change) -> None:
         """Write what a change did to the derived tables of a ledger."""
         if change.keys:
             keys = [(ledger, key, seq) for key, seq in change.keys]
@@ -121,7 +121,7 @@ class Booking:
         if change.compared is not None:
             yield self._put["book_comparisons"], [rows.comparison_row(ledger, *change.compared)]
 
-    async def _recognise(self, connection: Any, change: Change, epoch: int, *, again: bool) -> None:  # noqa: ANN401 - see Work
+    async def _recognise(self, connection: Transaction, change: Change, epoch: int, *, again: bool) -> None:
         """Return when the change stands already; else say who was first."""
         row = await ledger_row(connection, change.ledger)
         last = change.frames[-1]

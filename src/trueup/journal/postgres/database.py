@@ -21,6 +21,7 @@ from trueup.journal.postgres.address import Address
 from trueup.journal.postgres.failures import lost, passing, refusal
 from trueup.journal.postgres.loop import LoopThread
 from trueup.journal.postgres.settings import require_durable
+from trueup.journal.postgres.transaction import Transaction
 from trueup.model.errors import StorageError
 from trueup.ports import Clock
 
@@ -29,7 +30,7 @@ Answer = TypeVar("Answer")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
-Work = Callable[[Any], Awaitable[Answer]]
+Work = Callable[[Transaction], Awaitable[Answer]]
 """One transaction's work on its connection."""
 
 APPLICATION = "trueup"

@@ -5,12 +5,12 @@ closes the journal to further appends until it is opened anew; another writer's 
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from trueup.journal.frame import pack, require_appendable
 from trueup.journal.postgres.booking import Booking
 from trueup.journal.postgres.database import Database
 from trueup.journal.postgres.reading import Row, ledger_row, recorded_by, verified_frames
+from trueup.journal.postgres.transaction import Transaction
 from trueup.model.errors import ConcurrentUpdate, JournalFailed, StaleEpoch
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Change, Effects, Frame, Head
@@ -82,7 +82,7 @@ class PostgresJournal:
         self._commit(change, rows=rows, sent=True)
 
     def _commit(self, change: Change, *, rows: bool, sent: bool) -> None:
-        async def work(connection: Any) -> None:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction) -> None:
             nonlocal sent
             again, sent = sent, True
             await self._booking.book(connection, change, epoch=self.epoch, rows=rows, again=again)

@@ -5,10 +5,11 @@ it. A database that holds frames is changed only when a person asks for it, afte
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from trueup.journal.migration import Edited, Migration, Newer, known, pending
 from trueup.journal.postgres.database import Database
+from trueup.journal.postgres.transaction import Transaction
 from trueup.model.errors import NotFound, SchemaOutdated, StorageError
 
 PACKAGE = "trueup.journal.postgres"
@@ -115,7 +116,7 @@ def as_one_file() -> str:
     return "\n".join([*parts, "COMMIT;\n"])
 
 
-async def _run_next(connection: Any, database: Database) -> str | None:  # noqa: ANN401 - see Work
+async def _run_next(connection: Transaction, database: Database) -> str | None:
     await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
     found = await schema(connection, database)
     if not found.missing:
@@ -128,7 +129,7 @@ async def _run_next(connection: Any, database: Database) -> str | None:  # noqa:
     return migration.name
 
 
-async def schema(connection: Any, database: Database) -> Schema:  # noqa: ANN401 - see Work
+async def schema(connection: Transaction, database: Database) -> Schema:
     """How the schema stands. Raises as :func:`read_schema`."""
     there = await connection.fetchval("SELECT to_regclass('trueup_migrations') IS NOT NULL")
     if not there:

@@ -6,11 +6,12 @@ Frames come in pages, each a short transaction of its own, so that no reader hol
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain, repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from trueup.journal.frame import frame_bytes
 from trueup.journal.postgres import limits
 from trueup.journal.postgres.database import Database
+from trueup.journal.postgres.transaction import Transaction
 from trueup.journal.views_rows import frame_from
 from trueup.model.errors import JournalDamaged, JournalFailed, StorageError
 from trueup.model.identifiers import AccountId, Seq
@@ -55,7 +56,7 @@ class Row(NamedTuple):
 UNKNOWN = Row(0, 1, Head(Seq(0), GENESIS), Seq(0))
 
 
-async def ledger_row(connection: Any, ledger: AccountId) -> Row:  # noqa: ANN401 - see Work
+async def ledger_row(connection: Transaction, ledger: AccountId) -> Row:
     """The row of a ledger; :data:`UNKNOWN` when it has none."""
     row = await connection.fetchrow(_LEDGER, ledger)
     if row is None:
@@ -124,13 +125,13 @@ def _flaw(frame: Frame, before: Head | None, reached: Seq) -> str:
     return ""
 
 
-async def recorded_by(connection: Any, ledger: AccountId, time: int, until: Head) -> Head:  # noqa: ANN401 - see Work
+async def recorded_by(connection: Transaction, ledger: AccountId, time: int, until: Head) -> Head:
     """The last frame, up to a head, recorded at or before a time; ``recorded_at`` never goes back within a ledger."""
     row = await connection.fetchrow(_RECORDED_BY, ledger, time, until.seq)
     return Head(Seq(0), GENESIS) if row is None else Head(row["last"], Hash(row["hash"]), row["recorded_at"])
 
 
-async def _page(connection: Any, *, ledger: AccountId, after: Seq, size: int) -> list[Frame]:  # noqa: ANN401 - see Work
+async def _page(connection: Transaction, *, ledger: AccountId, after: Seq, size: int) -> list[Frame]:
     row = await ledger_row(connection, ledger)
     found = await connection.fetch(_FRAMES, row.id, after, size, limits.PAGE_BYTES_MAX)
     return [frame_from(ledger, tuple(frame)) for frame in found]

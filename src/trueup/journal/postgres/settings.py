@@ -6,10 +6,9 @@ They are read when a connection is made and again in each commit, since a reload
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
-
 from trueup.journal.postgres import limits
 from trueup.journal.postgres.address import Address
+from trueup.journal.postgres.transaction import Transaction
 from trueup.model.errors import NotDurable, StorageError
 
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
@@ -23,13 +22,13 @@ _SHOW = f"""
            current_setting('transaction_read_only') AS read_only, {AS_COLUMNS}"""
 
 
-async def read_settings(connection: "asyncpg.Connection[asyncpg.Record]") -> Mapping[str, Any]:
+async def read_settings(connection: Transaction) -> Mapping[str, Any]:
     """What is read back, by name."""
     row = await connection.fetchrow(_SHOW)
     return dict(row or {})
 
 
-async def require_durable(connection: "asyncpg.Connection[asyncpg.Record]", address: Address) -> None:
+async def require_durable(connection: Transaction, address: Address) -> None:
     """Refuse a server that is too old, is a standby, or may lose what it acknowledged.
 
     Raises:

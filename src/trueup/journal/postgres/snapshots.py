@@ -11,6 +11,7 @@ from typing import Any
 from trueup.journal.codec import CODEC_VERSION
 from trueup.journal.milestones import kept
 from trueup.journal.postgres.database import Database
+from trueup.journal.postgres.transaction import Transaction
 from trueup.model.errors import StorageError
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Hash, Head, Milestone
@@ -47,7 +48,7 @@ def seqs(database: Database, ledger: AccountId) -> Sequence[Seq]:
 def at(database: Database, ledger: AccountId, seq: Seq) -> Milestone | None:
     """The state at a seq; None where there is none that can be used. Raises :class:`StorageError`."""
 
-    async def work(connection: Any) -> Milestone | None:  # noqa: ANN401 - see Work
+    async def work(connection: Transaction) -> Milestone | None:
         row = await connection.fetchrow(_USABLE, ledger, CODEC_VERSION, seq)
         return None if row is None else _milestone(row)
 
@@ -70,7 +71,7 @@ def write(database: Database, ledger: AccountId, milestone: Milestone) -> None:
     small = zlib.compress(milestone.state, COMPRESSION)
     row = (ledger, head.seq, head.hash, head.recorded_at, CODEC_VERSION, milestone.state_hash, small)
 
-    async def work(connection: Any) -> None:  # noqa: ANN401 - see Work
+    async def work(connection: Transaction) -> None:
         await connection.execute(_PUT, *row)
         stand = await _seqs(connection, ledger)
         await connection.execute(_DROP, ledger, sorted(set(stand) - kept(stand, head.seq)))
@@ -83,7 +84,7 @@ def delete(database: Database, ledger: AccountId, seq: Seq) -> None:
     database.write(lambda connection: connection.execute(_DROP, ledger, [seq]), StorageError)
 
 
-async def _seqs(connection: Any, ledger: AccountId) -> Sequence[Seq]:  # noqa: ANN401 - see Work
+async def _seqs(connection: Transaction, ledger: AccountId) -> Sequence[Seq]:
     return [Seq(row["seq"]) for row in await connection.fetch(_SEQS, ledger)]
 
 

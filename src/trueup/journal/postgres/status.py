@@ -8,6 +8,7 @@ import msgspec
 from trueup.journal.postgres import migrations
 from trueup.journal.postgres.database import APPLICATION, Database
 from trueup.journal.postgres.settings import DURABLE, read_settings
+from trueup.journal.postgres.transaction import Transaction
 from trueup.model.errors import StorageError
 from trueup.model.identifiers import AccountId, Seq
 
@@ -75,11 +76,11 @@ def read_status(database: Database) -> Status:
         StorageError: It cannot be read, or its schema is newer than this version or was edited.
     """
 
-    async def work(connection: Any) -> Status:  # noqa: ANN401 - see Work
+    async def work(connection: Transaction) -> Status:
         settings = await read_settings(connection)
         schema = await migrations.schema(connection, database)
         ledgers = [] if schema.fresh else await connection.fetch(_LEDGERS)
-        sizes = await connection.fetchrow(_SIZES)
+        (sizes,) = await connection.fetch(_SIZES)
         connections = await connection.fetch(_CONNECTIONS, f"{APPLICATION} %")
         return Status(
             address=str(database.address),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Self
+from typing import Self
 
 from trueup.journal.findings import Finding, VerifyReport
 from trueup.journal.postgres import migrations, snapshots, tables
@@ -15,6 +15,7 @@ from trueup.journal.postgres.journal import PostgresJournal
 from trueup.journal.postgres.reading import Flawed, Row, ledger_row, proved_frames, verified_frames
 from trueup.journal.postgres.status import Status, read_status
 from trueup.journal.postgres.tables import Shape
+from trueup.journal.postgres.transaction import Transaction
 from trueup.journal.postgres.views import PostgresViews
 from trueup.model.errors import JournalFailed, StorageError
 from trueup.model.identifiers import AccountId, Seq
@@ -180,7 +181,7 @@ class PostgresStorage:
     def _lead(self, ledger: AccountId, epoch: int) -> Row:
         """Fence writers with an older epoch out, from now on."""
 
-        async def work(connection: Any) -> Row:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction) -> Row:
             await connection.execute(MAKE_LEDGER, ledger, epoch, GENESIS)
             if await connection.fetchval(_LEAD, ledger, epoch) is None:
                 raise stale(ledger, (await ledger_row(connection, ledger)).epoch, epoch)

@@ -7,6 +7,7 @@ as one array per column and become what the column holds on the server, so one s
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from trueup.journal.postgres.transaction import Transaction
 from trueup.journal.views_rows import Row
 
 SENT_AS = {"numeric": "text", "jsonb": "text", "boolean": "integer"}
@@ -39,7 +40,7 @@ class Shape(NamedTuple):
     key: Sequence[str]
 
 
-async def shapes(connection: Any) -> Mapping[str, Shape]:  # noqa: ANN401 - a connection or a pool's proxy of one
+async def shapes(connection: Transaction) -> Mapping[str, Shape]:
     """Every table of the schema, by name."""
     rows = await connection.fetch(_SHAPES)
     return {row["name"]: Shape(dict(zip(row["columns"], row["types"], strict=True)), row["key"]) for row in rows}

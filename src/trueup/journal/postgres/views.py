@@ -15,11 +15,12 @@ from trueup.journal.postgres.booking import Booking
 from trueup.journal.postgres.database import Database
 from trueup.journal.postgres.reading import Row as LedgerRow
 from trueup.journal.postgres.reading import ledger_row, stored_frames
+from trueup.journal.postgres.transaction import Transaction
 from trueup.journal.soundness import require_sound
 from trueup.model.errors import ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.positions import Balance, Cycle, OpenOrder, Position
-from trueup.ports import GENESIS, Change, Frame, Hash, Head
+from trueup.ports import GENESIS, Change, Frame, Hash, Head, Instance
 
 REBUILD = "Run `trueup views rebuild`; the journal is not affected."
 
@@ -66,6 +67,17 @@ _HASHES = "SELECT first, hash FROM frames WHERE ledger = $1 AND first = ANY ($2:
 
 _LOCK = "SELECT FROM ledgers WHERE name = $1 FOR UPDATE"
 
+_PUT_INSTANCE = """
+    INSERT INTO instances (instance_id, host, pid, version, started_at, heartbeat_at, is_leader)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (instance_id) DO UPDATE
+    SET host = excluded.host, pid = excluded.pid, version = excluded.version, started_at = excluded.started_at,
+        heartbeat_at = excluded.heartbeat_at, is_leader = excluded.is_leader"""
+
+_GET_INSTANCES = """
+    SELECT instance_id, host, pid, version, started_at, heartbeat_at, is_leader FROM instances
+    ORDER BY instance_id COLLATE "C\""""
+
 _BROUGHT_UP = "UPDATE ledgers SET viewed = $2 WHERE id = $1"
 
 _RowT = TypeVar("_RowT")
@@ -99,12 +111,21 @@ class PostgresViews:
     def forget(self, ledger: AccountId) -> None:
         """Drop every derived row of a ledger, before it is brought up again. Frames stay."""
 
-        async def work(connection: Any) -> None:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction) -> None:
             await connection.execute(_LOCK, ledger)
             row = await ledger_row(connection, ledger)
             for table in self._derived:
                 await connection.execute(f"DELETE FROM {table} WHERE ledger = $1", row.id)  # noqa: S608 - our own tables
             await connection.execute(_BROUGHT_UP, row.id, 0)
+
+        self._database.write(work, ViewsFailed)
+
+    def beat(self, instance: Instance) -> None:
+        """Note that a process is alive."""
+
+        async def work(connection: Transaction) -> None:
+            *row, is_leader = views_rows.instance_row(instance)
+            await connection.execute(_PUT_INSTANCE, *row, bool(is_leader))
 
         self._database.write(work, ViewsFailed)
 
@@ -121,7 +142,7 @@ class PostgresViews:
     def ledgers(self) -> Sequence[AccountId]:
         """Every ledger with rows."""
 
-        async def work(connection: Any) -> Sequence[AccountId]:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction) -> Sequence[AccountId]:
             rows = await connection.fetch('SELECT name FROM ledgers WHERE viewed > 0 ORDER BY name COLLATE "C"')
             return [AccountId(row["name"]) for row in rows]
 
@@ -130,7 +151,7 @@ class PostgresViews:
     def positions(self, ledger: AccountId) -> tuple[Seq, Sequence[Position]]:
         """All positions, flat ones included, with the seq they are true at."""
 
-        async def work(connection: Any, row: LedgerRow) -> tuple[Seq, Sequence[Position]]:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction, row: LedgerRow) -> tuple[Seq, Sequence[Position]]:
             found = await connection.fetch(_GET_INSTRUMENTS, row.id)
             terms = {(i.symbol, i.version): i for i in map(views_rows.instrument_from, map(tuple, found))}
             rows = await connection.fetch(_GET_POSITIONS, row.id)
@@ -149,7 +170,7 @@ class PostgresViews:
     def cycles(self, ledger: AccountId, instrument: str) -> Sequence[tuple[str, Cycle]]:
         """Closed cycles of an instrument as (position side, cycle), oldest first."""
 
-        async def work(connection: Any, row: LedgerRow) -> Sequence[tuple[str, Cycle]]:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction, row: LedgerRow) -> Sequence[tuple[str, Cycle]]:
             rows = await connection.fetch(_GET_CYCLES, row.id, instrument)
             return [views_rows.cycle_from(tuple(cycle)) for cycle in rows]
 
@@ -158,7 +179,7 @@ class PostgresViews:
     def find(self, ledger: AccountId, keys: Sequence[str]) -> Mapping[str, Seq]:
         """Which of the fact keys are known, and where."""
 
-        async def work(connection: Any, row: LedgerRow) -> Mapping[str, Seq]:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction, row: LedgerRow) -> Mapping[str, Seq]:
             found = await connection.fetch(_FIND_KEYS, row.id, list(keys))
             return {key: Seq(seq) for key, seq in found}
 
@@ -179,6 +200,14 @@ class PostgresViews:
                 return
             yield frame
 
+    def instances(self) -> Sequence[Instance]:
+        """Every process that noted it is alive, by id."""
+
+        async def work(connection: Transaction) -> Sequence[Instance]:
+            return [views_rows.instance_from(tuple(row)) for row in await connection.fetch(_GET_INSTANCES)]
+
+        return self._database.read(work, ViewsFailed)
+
     def check(self) -> Sequence[str]:
         """Try every rule between rows that no constraint expresses; what is wrong, in sentences."""
         rows_beyond = " UNION ALL ".join(
@@ -186,7 +215,7 @@ class PostgresViews:
             for table in self._derived
         )
 
-        async def work(connection: Any) -> Sequence[str]:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction) -> Sequence[str]:
             rows = await connection.fetch(f"SELECT DISTINCT name, found FROM ({rows_beyond}) AS beyond ORDER BY 1, 2")  # noqa: S608 - as above
             return [f"rows of what is not applied yet: {row['name']} in {row['found']}" for row in rows]
 
@@ -200,7 +229,7 @@ class PostgresViews:
 
     # --- transactions ---
 
-    async def _apply(self, connection: Any, change: Change) -> None:  # noqa: ANN401 - see Work
+    async def _apply(self, connection: Transaction, change: Change) -> None:
         await connection.execute(_LOCK, change.ledger)
         row = await ledger_row(connection, change.ledger)
         first = change.frames[0].first
@@ -220,7 +249,7 @@ class PostgresViews:
         else:
             await self._booking.book(connection, change, epoch=row.epoch, rows=True, again=True)
 
-    async def _require_there(self, connection: Any, row: LedgerRow, change: Change) -> None:  # noqa: ANN401 - see Work
+    async def _require_there(self, connection: Transaction, row: LedgerRow, change: Change) -> None:
         found = await connection.fetch(_HASHES, row.id, [frame.first for frame in change.frames])
         hashes = {first: Hash(hash_) for first, hash_ in found}
         for frame in change.frames:
@@ -236,13 +265,13 @@ class PostgresViews:
     def _rows(
         self, ledger: AccountId, sql: str, from_row: Callable[[AccountId, views_rows.Row], _RowT]
     ) -> tuple[Seq, Sequence[_RowT]]:
-        async def work(connection: Any, row: LedgerRow) -> tuple[Seq, Sequence[_RowT]]:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction, row: LedgerRow) -> tuple[Seq, Sequence[_RowT]]:
             return row.viewed, [from_row(ledger, tuple(found)) for found in await connection.fetch(sql, row.id)]
 
         return self._read(ledger, work)
 
     def _read(self, ledger: AccountId, query: Callable[[Any, LedgerRow], Awaitable[_Answer]]) -> _Answer:
-        async def work(connection: Any) -> _Answer:  # noqa: ANN401 - see Work
+        async def work(connection: Transaction) -> _Answer:
             return await query(connection, await ledger_row(connection, ledger))
 
         try:
@@ -257,12 +286,12 @@ async def _viewed(_connection: object, row: LedgerRow) -> Seq:
     return row.viewed
 
 
-async def _viewed_head(connection: Any, row: LedgerRow) -> Head:  # noqa: ANN401 - see Work
+async def _viewed_head(connection: Transaction, row: LedgerRow) -> Head:
     if row.viewed == row.head.seq:
         return row.head
     found = await connection.fetchrow(_HASH_BY, row.id, row.viewed)
     return Head(Seq(0), GENESIS) if found is None else Head(found[0], Hash(found[1]), found[2])
 
 
-async def _keys(connection: Any, row: LedgerRow, last: str) -> Sequence[str]:  # noqa: ANN401 - see Work
+async def _keys(connection: Transaction, row: LedgerRow, last: str) -> Sequence[str]:
     return [key for (key,) in await connection.fetch(_GET_KEYS, row.id, last, KEYS_A_PAGE)]
