@@ -143,6 +143,23 @@ class Journal(Protocol):
         ...
 
 
+class Instance(msgspec.Struct, frozen=True):
+    """A process that works with a store, as it last said so itself: operational, and outside the journal.
+
+    Attributes:
+        started_at, heartbeat_at: Nanoseconds.
+        is_leader: Whether it takes itself for the one that trades.
+    """
+
+    instance_id: str
+    host: str
+    pid: int
+    version: str
+    started_at: int
+    heartbeat_at: int
+    is_leader: bool
+
+
 class Views(Protocol):
     """The queryable copy of the books: derived, rebuilt at will."""
 
@@ -192,6 +209,14 @@ class Views(Protocol):
 
     def forget(self, ledger: AccountId) -> None:
         """Drop every row of a ledger, before it is rebuilt."""
+        ...
+
+    def beat(self, instance: Instance) -> None:
+        """Note that a process is alive, in the place of what it noted before. Raises :class:`ViewsFailed`."""
+        ...
+
+    def instances(self) -> Sequence[Instance]:
+        """Every process that ever noted so, by id; views that are made anew begin without any."""
         ...
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """``DatabaseStateManager`` on both stores: exact, durable, optimistic, thin over the same book as everything else."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -315,3 +316,15 @@ def test_after_a_restart_a_start_loads_everything_in_its_order(place: str) -> No
         assert all_of(started.portfolio.closed_equity, started.portfolio.margin_used) == (1001.25, None)
         assert [signal.fingerprint for signal in started.signals] == ["b"]
         assert not again.log_signal(kind="EXIT", instrument="GOLD", fingerprint="a", timestamp=None)
+
+
+def test_processes_that_work_with_the_store_say_that_they_are_alive(one: DatabaseStateManager) -> None:
+    one.heartbeat()
+    first = one.get_instances()
+    one.heartbeat(is_leader=True)
+    (noted,) = one.get_instances()
+    assert (noted.instance_id, noted.started_at) == (first[0].instance_id, first[0].started_at)
+    assert noted.heartbeat_at >= first[0].heartbeat_at
+    assert noted.is_leader
+    assert not first[0].is_leader
+    assert noted.pid == os.getpid()

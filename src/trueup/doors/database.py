@@ -1,13 +1,15 @@
 """``DatabaseStateManager``: positions, portfolio state, pyramids and signals of a trading program, kept in a store."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from hashlib import blake2b
+from socket import gethostname
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
 
+from trueup import __version__
 from trueup.book.book import Book
 from trueup.doors import saving
 from trueup.doors.exact import Number, number
@@ -15,6 +17,7 @@ from trueup.doors.fields import canonical_json, renamed, statement_fields, time_
 from trueup.doors.readings import DETAILS, PortfolioPosition, PortfolioState, PyramidingState, default_id
 from trueup.doors.settings import Config, door_settings
 from trueup.doors.shelf import Shelf, open_shelf
+from trueup.doors.signals import signal_event
 from trueup.doors.terms import known_terms, plain_terms
 from trueup.engine.door import Fate
 from trueup.model.errors import BadInput, NotFound, StaleVersion, StoreAway
@@ -29,6 +32,7 @@ from trueup.model.statements import (
     SignalLogged,
     SignalProcessed,
 )
+from trueup.ports import Instance
 
 _POSITION = frozenset(
     {"position_id", "instrument", "position_side", "account", "venue", "quantity", "entry_price", "price"}
@@ -39,9 +43,6 @@ _SHOWN_ONLY = frozenset({"realized_pnl", "value", "opened_at", "updated_at", "st
 
 _PORTFOLIO = frozenset(PortfolioState.__struct_fields__) - {"version", "stale"}
 _PYRAMID = frozenset({"last_pyramid_price", "base_position"})
-_SIGNAL = frozenset(
-    {"fingerprint", "instrument", "kind", "strategy", "direction", "strength", "timestamp", "payload", "source"}
-)
 
 State = TypeVar("State", PortfolioStateSaved, PyramidingStateSaved)
 
@@ -85,6 +86,7 @@ class DatabaseStateManager:
     def __init__(self, config: Config = None, section: str | None = None) -> None:
         self.settings = door_settings(config, section)
         self._shelf: Shelf = open_shelf(self.settings.store, self.settings.backup_to)
+        self._started_at = self._shelf.now()
         self._seen: dict[tuple[AccountId, type, str], tuple[int, Decimal]] = {}
 
     # --- positions ----------------------------------------------------------------------------------------------------
@@ -275,8 +277,7 @@ class DatabaseStateManager:
                 quarantine, and what was logged first stands.
             StoreAway: The store is away; nothing was logged.
         """
-        given = renamed(dict(signal or {}) | fields, _SIGNAL)
-        event = self._signal(given)
+        event = signal_event(dict(signal or {}) | fields, self._shelf.now())
         self._shelf.ledger(CONTROL).read(lambda book: book.admit(event))  # a refusal is the caller's, not a quarantine
         (fate,) = self._shelf.book(CONTROL, [event]).fates
         if fate in (Fate.QUARANTINED, Fate.QUARANTINED_BEFORE):
@@ -323,6 +324,28 @@ class DatabaseStateManager:
             self.get_portfolio_state(),
             self.get_waiting_signals(),
         )
+
+    def heartbeat(self, *, is_leader: bool = False) -> None:
+        """Note in ``instance_metadata`` that this process is alive, and whether it takes itself for the leader.
+
+        Raises:
+            StoreAway: The store is away.
+        """
+        self._shelf.beat(
+            Instance(
+                instance_id=f"{gethostname()}:{os.getpid()}:{self._started_at}",
+                host=gethostname(),
+                pid=os.getpid(),
+                version=__version__,
+                started_at=self._started_at,
+                heartbeat_at=max(self._shelf.now(), self._started_at),
+                is_leader=is_leader,
+            )
+        )
+
+    def get_instances(self) -> Sequence[Instance]:
+        """The processes that noted they are alive, by id; old ones say so by their ``heartbeat_at``."""
+        return self._shelf.instances()
 
     @property
     def shelf(self) -> Shelf:
@@ -417,39 +440,11 @@ class DatabaseStateManager:
             raise StaleVersion(what, version, found)
         return [stated]
 
-    def _signal(self, given: Mapping[str, Any]) -> SignalLogged:
-        content = {k: v for k, v in given.items() if k not in ("fingerprint", "payload", "source") and v is not None}
-        payload = canonical_json(given.get("payload", content), "payload")
-        texts = {name: str(given.get(name) or "") for name in ("instrument", "kind", "strategy", "direction", "source")}
-        made_at = None if given.get("timestamp") is None else time_of(given["timestamp"], "timestamp")
-        return SignalLogged(
-            CONTROL,
-            str(given.get("fingerprint") or _fingerprint(texts, given.get("strength"), made_at, payload)),
-            received_at=self._shelf.now(),
-            made_at=made_at,
-            strength=_optional(given, "strength"),
-            payload=payload,
-            **texts,
-        )
-
 
 def _identity(position: PortfolioPosition) -> dict[str, Any]:
     return {
         name: getattr(position, name) for name in ("position_id", "account", "instrument", "position_side", "version")
     }
-
-
-def _fingerprint(texts: Mapping[str, str], strength: object, made_at: int | None, payload: str) -> str:
-    """A hash of what a signal says; without a time two signals that say the same could not be told apart."""
-    if made_at is None:
-        raise BadInput(
-            "fingerprint",
-            None,
-            "a signal without a time of its own",
-            remedy="Give its timestamp, or a fingerprint that tells it from the next one.",
-        )
-    content = (*texts.values(), str(strength), str(made_at), payload)
-    return blake2b("\x1f".join(content).encode(), digest_size=16).hexdigest()
 
 
 def _optional(given: Mapping[str, Any], field: str) -> Decimal | None:

@@ -18,7 +18,8 @@ from trueup.engine.store import Store
 from trueup.journal.postgres.address import Address
 from trueup.model.errors import ConcurrentUpdate, JournalFailed, StaleVersion, StoreAway, ViewsFailed
 from trueup.model.events import Fact
-from trueup.model.identifiers import AccountId
+from trueup.model.identifiers import CONTROL, AccountId
+from trueup.ports import Instance
 
 OVERTAKEN_MAX = 100
 """How often a commit is decided anew because another process was first."""
@@ -85,6 +86,14 @@ class Shelf:
     def ledger(self, account: AccountId) -> Ledger:
         """The ledger, reopened if it had failed. Raises :class:`StoreAway`."""
         return self._try(account, lambda ledger: ledger)
+
+    def beat(self, instance: Instance) -> None:
+        """Note that a process is alive. Raises :class:`StoreAway`."""
+        self._try(CONTROL, lambda _: self.store.views.beat(instance))
+
+    def instances(self) -> Sequence[Instance]:
+        """Every process that noted it is alive. Raises :class:`StoreAway`."""
+        return self._try(CONTROL, lambda _: self.store.views.instances())
 
     def now(self) -> int:
         """Wall clock in nanoseconds."""

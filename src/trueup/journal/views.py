@@ -24,7 +24,7 @@ from trueup.model.errors import ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.numbers import exact
 from trueup.model.positions import Balance, Cycle, OpenOrder, Position
-from trueup.ports import GENESIS, Change, Frame, Head
+from trueup.ports import GENESIS, Change, Frame, Head, Instance
 
 READERS_IDLE_MAX = 4
 """Connections kept open for the next reader; more are opened when more threads read at once."""
@@ -120,6 +120,11 @@ class SqliteViews:
         with self._write() as db:
             db.execute("DELETE FROM ledgers WHERE name = ?", (ledger,))  # and, by cascade, every row that is its
 
+    def beat(self, instance: Instance) -> None:
+        """Note that a process is alive."""
+        with self._write() as db:
+            db.execute(views_rows.PUT_INSTANCE, views_rows.instance_row(instance))
+
     # --- reading ---
 
     def applied(self, ledger: AccountId) -> Seq:
@@ -179,6 +184,11 @@ class SqliteViews:
         while page := self._frames_page(ledger, after):
             yield from page
             after = page[-1].last
+
+    def instances(self) -> Sequence[Instance]:
+        """Every process that noted it is alive, by id."""
+        with self._read() as db:
+            return [views_rows.instance_from(row) for row in db.execute(views_rows.GET_INSTANCES)]
 
     def check(self) -> Sequence[str]:
         """Read every page and try every rule; what is wrong, in sentences, nothing when all is well."""

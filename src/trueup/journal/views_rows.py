@@ -16,7 +16,7 @@ from trueup.model.identifiers import AccountId, Seq
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import canonical
 from trueup.model.positions import Balance, Cycle, OpenOrder, Position, SubPosition, entry_price
-from trueup.ports import Frame, Hash
+from trueup.ports import Frame, Hash, Instance
 
 Row = tuple[Any, ...]
 """A row as SQLite gives it; STRICT tables and NOT NULL columns vouch for the types."""
@@ -59,6 +59,10 @@ PUT_STATEMENT = {
     table: f"REPLACE INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"  # noqa: S608 - names of ours
     for table in control_rows.TABLES
 }
+
+PUT_INSTANCE = "REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?, ?)"
+GET_INSTANCES = """
+    SELECT instance_id, host, pid, version, started_at, heartbeat_at, is_leader FROM instances ORDER BY instance_id"""
 
 PUT_BALANCE = "REPLACE INTO balances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 GET_BALANCES = """
@@ -229,6 +233,17 @@ def mark_row(ledger: int, seq: Seq, m: MarkSampled) -> Row:
 def comparison_row(ledger: int, seq: Seq, c: Compared) -> Row:
     """For :data:`PUT_COMPARISON`."""
     return (ledger, seq, c.status, c.cut)
+
+
+def instance_row(i: Instance) -> Row:
+    """For :data:`PUT_INSTANCE`."""
+    return (i.instance_id, i.host, i.pid, i.version, i.started_at, i.heartbeat_at, int(i.is_leader))
+
+
+def instance_from(row: Row) -> Instance:
+    """From :data:`GET_INSTANCES`."""
+    instance_id, host, pid, version, started_at, heartbeat_at, is_leader = row
+    return Instance(instance_id, host, pid, version, started_at, heartbeat_at, bool(is_leader))
 
 
 def cell(value: Any) -> Any:  # noqa: ANN401 - a field of any statement
