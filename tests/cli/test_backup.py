@@ -1,6 +1,7 @@
 """``trueup backup`` and ``trueup restore``: a book that was lost comes back to the same hash, and nothing less."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import FX, MAIN, OANDA, STORY, Trueup, files, rows, written
+from tests.cli.test_json import PAGE, keys
 from trueup.cli import main as program
 
 
@@ -254,6 +256,21 @@ def test_help_teaches(trueup: Trueup) -> None:
         assert "Example" in told.out
         assert "TRUEUP_BACKUP" in told.out
     assert program.main(["backup", "--help"]) == 0
+
+
+def test_every_field_is_promised(story: Trueup, safe: Path, tmp_path: Path) -> None:
+    promised = set(re.findall(r"`([a-z_]+)`", PAGE.read_text()))
+    seq = str(commits(story)[0])
+    for words in (
+        ("backup", "create", "--to", safe),
+        ("backup", "verify", "--from", safe),
+        ("backup", "list", "--from", safe),
+        ("backup", "prune", "--from", safe),
+        ("restore", "--from", safe, "--to", tmp_path / "look", "--seq", seq, "--accept-loss", "99"),
+    ):
+        found = set(keys(story(*words, "--json").json))
+        assert found
+        assert found - {"fill", "fee", "funding", "transfer", "order"} <= promised
 
 
 # --- doctor -----------------------------------------------------------------------------------------------------------
