@@ -6,6 +6,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+SEEDS ?= 10000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +18,7 @@ WHOLLY_COVERED := */trueup/model/*,*/trueup/book/*
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types layers unit floors bench format lock clean
+.PHONY: help setup demo test lint types layers unit floors sim bench format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ floors: ## Coverage floors, after unit: the whole, and all of model and book
 	@$(BIN)/coverage report
 	@echo "coverage: model and book"
 	@$(BIN)/coverage report --include='$(WHOLLY_COVERED)' --fail-under=100
+
+sim: setup ## Simulated crashes and power losses, on all cores; goes on where it stopped (SEEDS=100000)
+	$(BIN)/python -m trueup.testing.sim --seeds $(SEEDS) --state build/simulation.json $(ARGS)
 
 bench: setup ## Measure, and write JSON under benchmarks/results/
 	@mkdir -p benchmarks/results
