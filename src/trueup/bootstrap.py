@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, overload
 
 from trueup.engine import rebuilding
+from trueup.engine.backing_up import Made
 from trueup.engine.backup_chores import BackupChore, RestoreTestChore, Schedule
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
@@ -16,6 +17,7 @@ from trueup.engine.recovering import Backup
 from trueup.engine.restore_test import ChildTest
 from trueup.engine.scrub import Scrub
 from trueup.engine.store import Store
+from trueup.engine.upgrading import back_up_frames
 from trueup.journal.backup.chunks import chain
 from trueup.journal.backup.local import LocalDestination, refuse_within
 from trueup.journal.backup.manifests import newest_readable
@@ -27,7 +29,7 @@ from trueup.journal.embedded import EmbeddedStorage
 from trueup.journal.postgres.address import Address, Place
 from trueup.journal.recovery import Copies
 from trueup.model.errors import BadInput, DirectoryLocked, NotFound, StorageError
-from trueup.model.identifiers import AccountId
+from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Reader
 
 if TYPE_CHECKING:
@@ -66,6 +68,18 @@ def open_storage(where: Place, *, create: bool = False) -> "EmbeddedStorage | Po
     from trueup.journal.postgres.storage import PostgresStorage
 
     return PostgresStorage.open(where, SystemClock(), Random(), create=create)  # noqa: S311 - spreads attempts in time
+
+
+def open_outdated(address: Address) -> "PostgresStorage":
+    """A database whatever its schema, to look at it and to upgrade it. Raises as :func:`open_store`, but for that."""
+    from trueup.journal.postgres.storage import PostgresStorage
+
+    return PostgresStorage.open(address, SystemClock(), Random(), outdated=True)  # noqa: S311 - as above
+
+
+def back_up_outdated(storage: "PostgresStorage", to: Path, progress: Callable[[Seq, Seq], None]) -> Made:
+    """Back up a database that waits for an upgrade. Raises :class:`BackupFailed`."""
+    return back_up_frames(storage, SystemClock(), open_destination(to, create=True), progress)
 
 
 def rebuild_views(where: Place, progress: Progress, note: Note) -> None:

@@ -15,7 +15,7 @@ import typer
 from typer.main import get_command
 
 from trueup import __version__
-from trueup.cli import backup, doctor, history, importing, journal, positions, reconciling, restore, views
+from trueup.cli import backup, db, doctor, history, importing, journal, positions, reconciling, restore, views
 from trueup.cli.demo.command import demo
 from trueup.cli.options import ExitCode
 from trueup.cli.output import Output, ReaderGone
@@ -85,6 +85,7 @@ register(app, reconciling.reconcile)
 app.add_typer(journal.app, name="journal")
 app.add_typer(views.app, name="views")
 app.add_typer(backup.app, name="backup")
+app.add_typer(db.app, name="db")
 register(app, restore.restore)
 register(app, doctor.doctor)
 register(app, demo)

@@ -8,6 +8,7 @@ backup never forgets because a store did.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -15,17 +16,28 @@ from trueup import __version__
 from trueup.book.book import Book
 from trueup.book.snapshot import FORMAT, state_hash
 from trueup.engine.ledger import Ledger
-from trueup.engine.store import Store
 from trueup.journal.backup import manifests, retention
 from trueup.journal.backup.chunks import FOLDER, Chunk, pack, staying
 from trueup.journal.backup.destination import Destination
 from trueup.journal.backup.manifests import LedgerBackup, Manifest
 from trueup.model.errors import BackupDamaged, BackupFailed, StorageError
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Frame, Head
+from trueup.ports import Clock, Frame, Head
 
 POSITIONS_AT_ONCE = 100
 """Positions whose state is hashed while callers wait for the ledger: some four milliseconds."""
+
+
+class Source(Protocol):
+    """What a backup asks of a store."""
+
+    clock: Clock
+
+    def accounts(self) -> Sequence[AccountId]:
+        """Every ledger there is."""
+
+    def ledger(self, account: AccountId) -> Ledger:
+        """The ledger of an account, opened on first use."""
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -55,7 +67,7 @@ class Made(msgspec.Struct, frozen=True):
 
 
 def back_up(
-    store: Store, destination: Destination, accounts: Sequence[AccountId] | None = None, *, quiet: bool
+    store: Source, destination: Destination, accounts: Sequence[AccountId] | None = None, *, quiet: bool
 ) -> Generator[Advance, None, Made]:
     """Take a backup; each step of the generator packs at most one chunk.
 
@@ -105,7 +117,7 @@ class _Run:
     """One backup in progress: what it has put, and what it found."""
 
     def __init__(
-        self, store: Store, destination: Destination, before: Manifest, findings: list[str], *, quiet: bool
+        self, store: Source, destination: Destination, before: Manifest, findings: list[str], *, quiet: bool
     ) -> None:
         self._store = store
         self._destination = destination

@@ -12,6 +12,7 @@ from trueup.journal.postgres.address import Address
 from trueup.journal.postgres.booking import MAKE_LEDGER, Booking, stale
 from trueup.journal.postgres.database import Database
 from trueup.journal.postgres.journal import PostgresJournal
+from trueup.journal.postgres.migrations import Schema
 from trueup.journal.postgres.reading import Flawed, Row, ledger_row, proved_frames, verified_frames
 from trueup.journal.postgres.status import Status, read_status
 from trueup.journal.postgres.tables import Shape
@@ -38,7 +39,9 @@ class PostgresStorage:
         self._derived = tables.derived(shapes)
 
     @classmethod
-    def open(cls, address: Address, clock: Clock, random: Random, *, create: bool = True) -> Self:
+    def open(
+        cls, address: Address, clock: Clock, random: Random, *, create: bool = True, outdated: bool = False
+    ) -> Self:
         """Connect, and see that the server and the schema are what they must be.
 
         Args:
@@ -46,6 +49,7 @@ class PostgresStorage:
             clock: For how long attempts go on.
             random: For the pauses between attempts.
             create: Whether to make the schema in a database without one.
+            outdated: Whether one that waits for an upgrade will do: its frames can be read.
 
         Raises:
             NotDurable: The server would acknowledge what a crash may lose.
@@ -55,7 +59,8 @@ class PostgresStorage:
         """
         database = Database(address, clock, random)
         try:
-            migrations.require_schema(database, create=create)
+            if not outdated:
+                migrations.require_schema(database, create=create)
             return cls(database, database.write(tables.shapes, StorageError))  # which reads the server's settings back
         except BaseException:
             database.close()
@@ -156,6 +161,14 @@ class PostgresStorage:
     def drop_milestone(self, ledger: AccountId, seq: Seq) -> None:
         """Delete a snapshot that proved to be wrong. Raises :class:`StorageError`."""
         snapshots.delete(self.database, ledger, seq)
+
+    def schema(self) -> Schema:
+        """How the schema stands. Raises :class:`StorageError`."""
+        return migrations.read_schema(self.database)
+
+    def upgrade(self) -> Sequence[str]:
+        """Run the migrations that are pending; returns their names. Raises :class:`StorageError`."""
+        return migrations.upgrade(self.database)
 
     def status(self) -> Status:
         """How the database stands. Raises :class:`StorageError`."""
