@@ -75,19 +75,22 @@ class BackupChore:
                 self._prune_if_due()
                 return POLL_S
             self._run = self._begin(quiet=False)
-        run, self._run = self._run, None  # a run that fails is not gone on with
         try:
-            next(run)
+            next(self._run)
         except StopIteration as end:
+            self._run = None
             self._ended(end.value)
             return POLL_S
-        self._run = run
+        except BaseException:
+            self._run = self._destination = None  # it is opened anew: another disk may be mounted by then
+            raise
         return 0.0
 
-    def finish(self) -> None:
-        """Copy what is left, and note the state of every book, now that nobody waits for it."""
+    def finish(self) -> Sequence[str]:
+        """Copy what is left, and note the state of every book, now that nobody waits for it; what it could not hold."""
         self._run = None
         self._ended(finished(self._begin(quiet=True)))
+        return self.findings
 
     def _begin(self, *, quiet: bool) -> Generator[Advance, None, Made]:
         if self._destination is None:
@@ -165,10 +168,11 @@ class RestoreTestChore:
         self._running = running
         return TEST_POLL_S
 
-    def finish(self) -> None:
+    def finish(self) -> Sequence[str]:
         """Give up a test in progress: the next process that keeps backups begins it again."""
         if self._running is not None:
             self._running.stop()
+        return ()
 
     def _due(self, destination: Destination) -> bool:
         backups = manifests.listed(destination)

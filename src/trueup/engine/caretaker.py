@@ -38,8 +38,12 @@ class Chore(Protocol):
 class LastingChore(Chore, Protocol):
     """A chore that owes something when the store closes."""
 
-    def finish(self) -> None:
-        """Do it now, all of it; nobody books any more, and no other slice of it runs."""
+    def finish(self) -> Sequence[str]:
+        """Do it now, all of it; nobody books any more, and no other slice of it runs.
+
+        Returns:
+            What a person should know of it, in sentences.
+        """
         ...
 
 
@@ -113,16 +117,17 @@ class Caretaker:
             self._thread.join()
 
     def finish(self) -> Sequence[str]:
-        """After :meth:`stop`: do what chores owe at the end; what failed and what fails still, in sentences."""
+        """After :meth:`stop`: do what chores owe at the end; what they have to tell, or why they failed, in sentences."""
+        told: list[str] = []
         for chore in list(self._chores.values()):
             if isinstance(chore, LastingChore):
                 try:
-                    chore.finish()
+                    told += [f"{chore.name}: {sentence}" for sentence in chore.finish()]
                 except Exception as failure:  # noqa: BLE001 - a chore must not keep the store from closing
                     self._note(chore, failure)
                 else:
                     self._troubles.pop(chore.name, None)
-        return [f"{trouble.chore}: {trouble.problem}" for trouble in self._troubles.values()]
+        return [*told, *(f"{trouble.chore}: {trouble.problem}" for trouble in self._troubles.values())]
 
     def _do(self, chore: Chore) -> None:
         try:

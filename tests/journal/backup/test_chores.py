@@ -110,6 +110,31 @@ def test_a_destination_that_is_gone_stops_nobody_and_is_used_again_when_it_is_ba
     assert held(mount / "backup") == store.ledger(ACCOUNT).head
 
 
+def test_another_disk_in_its_place_is_filled_anew(store: Store, clock: HandClock, tmp_path: Path) -> None:
+    path = tmp_path / "backup"
+    store.chores([chore_of(store, path, Schedule(interval_s=1))])
+    store.caretaker.step()
+    path.rename(tmp_path / "unmounted")
+    path.mkdir()
+    book(store, 1)
+    for _ in range(6):
+        clock.seconds += store.caretaker.step()
+    assert store.caretaker.troubles == {}
+    assert held(path) == store.ledger(ACCOUNT).head
+
+
+def test_what_the_last_backup_could_not_hold_is_told_when_the_store_closes(tmp_path: Path) -> None:
+    longer = booked(tmp_path / "longer", 9)
+    backed_up(longer, destination_at(tmp_path))
+    longer.close()
+    store = quick_store(tmp_path)
+    book(store, 3)
+    store.chores([chore_of(store, tmp_path / "backup")])
+    store.close()
+    (finding,) = store.findings
+    assert finding.startswith("backup: paper:one was not backed up: it ends at seq 4")
+
+
 def test_when_the_store_closes_the_last_events_are_copied_with_the_state_they_fold_to(tmp_path: Path) -> None:
     store = quick_store(tmp_path)
     book(store, 3)
