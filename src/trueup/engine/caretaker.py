@@ -117,7 +117,7 @@ class Caretaker:
             self._thread.join()
 
     def finish(self) -> Sequence[str]:
-        """After :meth:`stop`: do what chores owe at the end; what they have to tell, or why they failed, in sentences."""
+        """After :meth:`stop`: do what chores owe at the end; what they have to tell, or why they fail, in sentences."""
         told: list[str] = []
         for chore in list(self._chores.values()):
             if isinstance(chore, LastingChore):
