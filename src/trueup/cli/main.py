@@ -15,7 +15,21 @@ import typer
 from typer.main import get_command
 
 from trueup import __version__
-from trueup.cli import backup, db, doctor, history, importing, journal, positions, reconciling, restore, views
+from trueup.cli import (
+    backup,
+    breaks,
+    db,
+    diff,
+    doctor,
+    history,
+    importing,
+    journal,
+    positions,
+    reconciling,
+    recover,
+    restore,
+    views,
+)
 from trueup.cli.demo.command import demo
 from trueup.cli.options import ExitCode
 from trueup.cli.output import Output, ReaderGone
@@ -55,6 +69,7 @@ def trueup(
       trueup import fills.json --venue hyperliquid --account main
       trueup positions
       trueup explain BTC
+      trueup diff --from 2026-03-02T00:00:00Z
       trueup reconcile --venue hyperliquid --account main --snapshot state.json
 
     Exit codes:
@@ -81,9 +96,12 @@ register(app, positions.positions)
 register(app, positions.balances)
 register(app, history.history)
 register(app, history.explain)
+register(app, diff.diff)
 register(app, reconciling.reconcile)
+register(app, breaks.breaks)
 app.add_typer(journal.app, name="journal")
 app.add_typer(views.app, name="views")
+register(app, recover.recover)
 app.add_typer(backup.app, name="backup")
 app.add_typer(db.app, name="db")
 register(app, restore.restore)

@@ -21,6 +21,7 @@ from trueup.model.facts import kind_of
 from trueup.model.identifiers import AccountId, PositionKey, Seq
 from trueup.model.numbers import EXACT, ZERO
 from trueup.model.positions import Balance, OpenOrder
+from trueup.model.times import format_time
 
 Figures = Mapping[str, Decimal | None]
 """Figures by name; None is unknown, or for ``entry_price`` flat. One that is missing is zero."""
@@ -120,6 +121,7 @@ def diff(store: Store, account: AccountId, start: Moment, end: Moment, limit: in
     listed = list(islice(between, limit))
     for _ in between:
         pass  # the rest is only counted
+    valued = bool(before.marks or after.marks)
     return Diff(
         account=account,
         before=before,
@@ -127,7 +129,7 @@ def diff(store: Store, account: AccountId, start: Moment, end: Moment, limit: in
         positions=[
             ChangedPosition(*key, figures)
             for key in sorted({*before.positions, *after.positions})
-            if (figures := _figures(_position(before, key), _position(after, key)))
+            if (figures := _figures(*(_position(then, key, valued=valued) for then in (before, after))))
         ],
         balances=[
             ChangedBalance(name, figures)
@@ -167,7 +169,10 @@ def _refuse_backwards(store: Store, account: AccountId, start: Moment, end: Mome
 
 
 def _said(moment: Moment) -> str:
-    return str(next((part for part in (moment.seq, moment.recorded, moment.venue_time) if part is not None), "now"))
+    if moment.seq is not None:
+        return str(moment.seq)
+    time = moment.recorded if moment.venue_time is None else moment.venue_time
+    return "now" if time is None else format_time(time)
 
 
 def _counted(between: Iterator[Entry], counts: Counter[str]) -> Iterator[Entry]:
@@ -181,23 +186,24 @@ def _counted(between: Iterator[Entry], counts: Counter[str]) -> Iterator[Entry]:
 
 def _figures(before: Figures, after: Figures) -> list[Figure]:
     """The figures that differ."""
-    names = dict.fromkeys((*before, *after))
+    names = dict.fromkeys((*after, *before))
     both = (Figure(name, before.get(name, ZERO), after.get(name, ZERO)) for name in names)
     return [figure for figure in both if figure.before != figure.after]
 
 
-def _position(then: AsOf, key: PositionKey) -> Figures:
-    """What a position says; one that no fact had touched is flat."""
+def _position(then: AsOf, key: PositionKey, *, valued: bool) -> Figures:
+    """What a position says; one that no fact had touched is flat. Without any mark nothing is said of its value."""
     position = then.positions.get(key)
     if position is None:
         return {"entry_price": None}
+    value = {"unrealized_pnl": then.unrealized_pnl(position)} if valued else {}
     return {
         "quantity": position.quantity,
         "entry_price": position.entry_price,
         "cost": position.cost,
         "realized_pnl": None if position.realized_unknown else position.realized_pnl,
         "adjusted_pnl": position.adjusted_pnl,
-        "unrealized_pnl": then.unrealized_pnl(position),
+        **value,
         "unconfirmed": position.unconfirmed,
         **_by_currency("fees", position.fees),
         **_by_currency("funding", position.funding),
