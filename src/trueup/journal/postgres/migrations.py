@@ -158,3 +158,8 @@ _HEAD = """\
 
 BEGIN;
 """
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(as_one_file())
