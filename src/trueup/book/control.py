@@ -72,7 +72,7 @@ class Control:
             case SignalLogged():
                 self.waiting[event.fingerprint] = event
                 self._untold[SignalLogged, event.fingerprint] = seq
-            case SignalProcessed():
+            case _:
                 self._end(event, seq)
 
     def _end(self, end: SignalProcessed, seq: Seq) -> None:
@@ -107,7 +107,7 @@ class Control:
 
 
 def refuse(event: Body, account: AccountId, control: Control) -> None:
-    """Refuse what may not stand in a ledger, or was decided on what no longer holds.
+    """Refuse a statement, or anything offered to the ledger of what spans accounts, that may not stand there.
 
     Raises:
         BadInput: A statement without its key, of an unknown kind, or in a ledger that it does not belong to.
@@ -138,13 +138,8 @@ def refuse(event: Body, account: AccountId, control: Control) -> None:
         case Quarantined() | SourceRead():
             return
         case _:
-            if account == CONTROL:
-                raise BadInput(
-                    "account",
-                    account,
-                    "the ledger of what spans accounts holds no positions",
-                    remedy="Name an account.",
-                )
+            problem = f"the ledger {CONTROL!r} spans accounts and holds no positions"
+            raise BadInput("account", account, problem, remedy="Name an account.")
 
 
 def _require_control(account: AccountId) -> None:

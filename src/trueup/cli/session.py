@@ -93,13 +93,13 @@ def read_sources(
 
 
 def chosen_accounts(store: Store, wanted: str | None) -> Sequence[AccountId]:
-    """The accounts that a command is about: the one named, or all.
+    """The accounts that a command is about: the one named, or all; ``control`` is none of them unless it is named.
 
     Raises:
         NotFound: There is no such account.
         BadInput: Several venues have an account of this name.
     """
-    known = [account for account in store.accounts() if account != CONTROL]
+    known = [account for account in store.accounts() if account != CONTROL or wanted == CONTROL]
     return known if wanted is None else [named_account(known, wanted)]
 
 
