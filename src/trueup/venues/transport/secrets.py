@@ -77,24 +77,28 @@ def _from_environment(field: str, name: str, environment: Mapping[str, str]) -> 
 
 
 def _from_file(field: str, name: str, _environment: Mapping[str, str]) -> str:
+    reference = f"file:{name}"
     path = Path(name).expanduser()
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for its other end
     except OSError as error:
-        raise BadInput(field, f"file:{name}", str(error), remedy="Name a file that this user can read.") from error
-    with os.fdopen(descriptor, encoding="utf-8") as file:
+        raise BadInput(field, reference, str(error), remedy="Name a file that this user can read.") from error
+    try:
         status = os.fstat(descriptor)  # of what was opened, not of what may stand there by now
         if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_BYTES_MAX:
-            raise BadInput(field, f"file:{name}", "not a small file", remedy="Name the file that holds the credential.")
+            raise BadInput(field, reference, "not a small file", remedy="Name the file that holds the credential.")
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            mode = stat.filemode(status.st_mode)
             raise BadInput(
                 field,
-                f"file:{name}",
-                f"others may use this file ({mode})",
+                reference,
+                f"others may use this file ({stat.filemode(status.st_mode)})",
                 remedy=f"chmod 600 {path}, and think of the credential as known to others until it is replaced.",
             )
-        return file.read()
+        return os.read(descriptor, FILE_BYTES_MAX).decode()
+    except UnicodeDecodeError:
+        raise BadInput(field, reference, "not text", remedy="Name the file that holds the credential.") from None
+    finally:
+        os.close(descriptor)
 
 
 def _from_keyring(field: str, name: str, _environment: Mapping[str, str]) -> str:
