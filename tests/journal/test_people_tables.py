@@ -3,22 +3,24 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import apsw
 import pytest
 
 from tests import postgresql
-from tests.engine.world import store_at
+from tests.engine.world import ACCOUNT, DEFINED, fill, store_at
 from tests.journal.people_story import ANSWERS, JSON_COLUMNS, tell
 from trueup.bootstrap import open_store
 from trueup.engine.store import Store
 from trueup.journal.postgres.address import Address
+from trueup.model.identifiers import Side
 from trueup.model.numbers import canonical
 
 Rows = list[tuple[object, ...]]
@@ -88,3 +90,28 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("sql", ANSWERS, ids=lambda sql: sql.rpartition(" ")[2])
 def test_a_query_gives_what_was_booked(ask: Ask, sql: str) -> None:
     assert ask(sql) == ANSWERS[sql]
+
+
+HISTORY = "SELECT id, event_type, old_values, new_values, timestamp FROM position_history"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_history_of_positions_is_a_function_of_the_facts(seed: int, tmp_path: Path) -> None:
+    """Not of how they were batched, nor of the order in which they came."""
+    sides: Sequence[Side] = ("buy", "buy", "sell", "sell", "sell", "buy", "sell", "buy", "buy")
+    facts = [fill(number, side=side, price=str(100 + number)) for number, side in enumerate(sides, 1)]
+    random = Random(seed)
+    found = []
+    for name in ("at once", "one by one", "shuffled"):
+        batches = [facts] if name == "at once" else [[fact] for fact in facts]
+        if name == "shuffled":
+            random.shuffle(batches)
+        with closing(store_at(tmp_path / name)) as store:
+            ledger = store.ledger(ACCOUNT)
+            ledger.book_facts([DEFINED])
+            for batch in batches:
+                ledger.book_facts(batch)
+                store.synced(ACCOUNT)
+        found.append(_ask_sqlite(tmp_path / name / "data" / "views.sqlite3", HISTORY))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == 7  # three round trips, and one that is open
