@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmarks.measure import BENCHMARKS, run_here
 
-NAMES = ("booking", "callers", "busy", "fold", "compare", "history", "backup")
+NAMES = ("booking", "callers", "busy", "fold", "compare", "history", "as_of", "backup", "postgres")
 RESULTS = BENCHMARKS / "results"
 
 
