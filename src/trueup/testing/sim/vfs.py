@@ -4,11 +4,13 @@ Every call goes to the system's VFS, and what writes, cuts, syncs, creates or de
 shared memory of the write-ahead log are the system's: neither outlives a process.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from pathlib import Path
 from random import Random
+from types import TracebackType
 
 import apsw
 import apsw.sqlite_extra
@@ -133,10 +135,31 @@ def simulated() -> Iterator[SimulatedVfs]:
     vfs = SimulatedVfs()
     try:
         _checksums_over(_NAME)
-        yield vfs
+        with _death_in_silence():
+            yield vfs
     finally:
         _checksums_over(_SYSTEM)
         vfs.unregister()
+
+
+@contextmanager
+def _death_in_silence() -> Iterator[None]:
+    """What is left of a dead process is thrown away some time later, and says once more that it is dead."""
+    unraisable, uncaught = sys.unraisablehook, sys.excepthook
+
+    def note(args: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(args.exc_value, Died):
+            unraisable(args)
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not isinstance(error, Died):
+            uncaught(kind, error, trace)
+
+    sys.unraisablehook, sys.excepthook = note, tell
+    try:
+        yield
+    finally:
+        sys.unraisablehook, sys.excepthook = unraisable, uncaught
 
 
 def seed_sqlite() -> None:
