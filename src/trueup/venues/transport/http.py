@@ -126,18 +126,22 @@ class HttpTransport:
         """
         if call.writes:
             return await self._once(call, sign)
-        return await _RETRYING(self._may_retry, self._once, call, sign)
+        tries = 0
+
+        async def attempt() -> Answer:
+            nonlocal tries
+            self._budget -= min(tries, 1)
+            tries += 1
+            return await self._once(call, sign)
+
+        return await _RETRYING(self._worth_retrying, attempt)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
-    def _may_retry(self, error: Exception) -> bool:
-        """Whether a read is worth another try, paid for from the budget."""
-        if not isinstance(error, (Unavailable, RateLimited)) or self._budget < 1:
-            return False
-        self._budget -= 1
-        return True
+    def _worth_retrying(self, error: Exception) -> bool:
+        return isinstance(error, (Unavailable, RateLimited)) and self._budget >= 1
 
     async def _once(self, call: Call, sign: Sign | None) -> Answer:
         self.breaker.admit(urgent=call.priority.urgent)
