@@ -246,7 +246,7 @@ def test_pruning_deletes_nothing_while_a_backup_that_is_to_stay_cannot_be_read(t
     before = destination.blobs()
     content = destination.get(newest)
     (destination.path / newest).write_bytes(content[1:])
-    done = prune(destination, Keep(1, 0, 0), store.clock.now() + 2 * GRACE_NS)
+    done = prune(destination, Keep(2, 0, 0), store.clock.now() + 2 * GRACE_NS)
     assert (done.deleted, done.blobs) == ((), 0)
     assert newest in done.findings[0]
     assert {blob.name for blob in destination.blobs()} == {blob.name for blob in before}

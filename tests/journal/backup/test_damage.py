@@ -132,7 +132,7 @@ def test_two_chunks_that_were_swapped_are_found(destination: LocalDestination, t
     contents = first.read_bytes(), second.read_bytes()
     first.write_bytes(contents[1])
     second.write_bytes(contents[0])
-    with pytest.raises(BackupDamaged, match=first.name):
+    with pytest.raises(BackupDamaged, match=f"{first.name} is damaged: its bytes are not those that were put there"):
         restored(destination, tmp_path / "again")
 
 
