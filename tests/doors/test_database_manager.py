@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +17,8 @@ from trueup.model.identifiers import CONTROL, AccountId
 from trueup.model.instruments import Instrument
 
 ACCOUNT = AccountId("declared:main")
+ADDED = 10
+"""How often each of two managers adds to one position."""
 
 
 @pytest.fixture
@@ -214,6 +218,27 @@ class TestTwoManagers:
         assert other.save_portfolio_state(closed_equity=200).version == 2
         assert other.get_pyramiding_state("GOLD").version == 1
         assert other.save_pyramiding_state("GOLD", last_pyramid_price=2).last_pyramid_price == 2
+
+    def test_both_at_once_lose_nothing(self, one: DatabaseStateManager, other: DatabaseStateManager) -> None:
+        one.save_position(position_id="p", asset="BTC", size=1, entry_price=100)
+
+        def add(manager: DatabaseStateManager) -> None:
+            for _ in range(ADDED):
+                for _ in range(100 * ADDED):
+                    held = manager.get_position("p")
+                    assert held is not None
+                    with suppress(ConcurrentUpdate):
+                        manager.save_position(held, size=held.quantity + 1, price=100)
+                        break
+                else:
+                    raise AssertionError("it never got its turn")
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(add, (one, other)))
+        found = one.get_position("p")
+        assert found is not None
+        assert found.quantity == 1 + 2 * ADDED
+        assert found.version == 1 + 2 * ADDED
 
     def test_a_fill_of_the_venue_in_between_is_not_overwritten(self, manager: DatabaseStateManager) -> None:
         loaded = manager.save_position(asset="BTC", size=1, entry_price=100)
