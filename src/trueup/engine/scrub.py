@@ -208,7 +208,7 @@ class Scrub:
             if ledger.failed is not None or not ledger.whole:
                 return
             seq, digest, journal = ledger.book.seq, state_hash(ledger.book), ledger.journal
-        seqs = [Seq(0), *(at for at in self._store.milestones(ledger.account) if at < seq)]
+        seqs = [Seq(0), *(at for at in self._store.milestones(ledger.account) if at <= seq)]
         pairs = list(pairwise(seqs))
         older = [pairs[self._rounds % len(pairs)]] if pairs else []
         for start, end in dict.fromkeys([*older, *pairs[-1:]]):

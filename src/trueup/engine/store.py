@@ -93,7 +93,7 @@ class Store:
         if (ledger := self._ledgers.get(account)) is not None:
             return ledger
         with self._opening:
-            return self._ledgers.get(account) or self._open(account, progress)
+            return self._ledgers.get(account) or self._opened_anew(account, progress)
 
     def reopen(self, account: AccountId) -> Ledger:
         """Begin a ledger again from what the disk really holds, after a failed write or sync, or damage.
@@ -233,12 +233,32 @@ class Store:
         self._feeder.follow(ledger, ledger.book.seq)
         return ledger
 
+    def _opened_anew(self, account: AccountId, progress: Progress) -> Ledger:
+        """A ledger; damage that only its opening meets, in its log or the views, is mended first."""
+        try:
+            return self._open(account, progress)
+        except JournalDamaged:
+            if account in self._suspect:
+                raise
+            self._suspect.add(account)
+            return self._open(account, progress)
+        except ViewsFailed as failure:
+            if self._feeder.failed is not None or self.together:
+                raise
+            self.rebuild_views(progress)
+            self.findings.append(f"views: {failure.message} They were made anew from the log; the old file is kept.")
+            return self._open(account, progress)
+
     def _folded(self, account: AccountId, progress: Progress) -> tuple[Past, Book, Keys]:
         """A ledger as it is stored, in memory and in the views."""
         past, book = self._begin(account)
         self._taken[account] = self._kept[account] = book.seq
-        bring_up(book, past, self.views, progress)
-        return past, book, Keys(lambda names: self.views.find(account, names), self.views.keys(account), past)
+        try:
+            bring_up(book, past, self.views, progress)
+            return past, book, Keys(lambda names: self.views.find(account, names), self.views.keys(account), past)
+        except BaseException:
+            past.journal.close()
+            raise
 
     def _begin(self, account: AccountId) -> tuple[Past, Book]:
         """A ledger's log, and the book to fold the rest of it into: from the snapshot, or else empty."""

@@ -1,6 +1,6 @@
 """What must hold in the views database: its pages, its log, and the rules between rows that no constraint expresses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -16,13 +16,8 @@ _DERIVED = (
     *("book_portfolio", "book_pyramids", "book_details", "book_signals", "book_comparisons"),
 )
 
-TABLES = ("frames", *_DERIVED)
-"""What a scrub reads, row by row."""
-
-ROWS_A_SLICE = 2_000
-"""A few megabytes at most, but for frames, whose bodies are long."""
-
-_FRAMES_A_SLICE = 64
+_LARGE = {"frames": 64, "fact_keys": 2_000}
+"""Tables that grow with every event, and the rows of them that make a slice of at most a few megabytes."""
 
 _RULES = {
     "a frame does not continue the one before it": """
@@ -56,35 +51,44 @@ def findings(db: apsw.Connection) -> Sequence[str]:
     return found[:FINDINGS_MAX]
 
 
-def prove_slice(
-    db: apsw.Connection, path: Path, table: str, after: tuple[object, ...] | None
-) -> tuple[object, ...] | None:
-    """Read the next rows of a table, all of their columns, in the order of the key.
+def proving(db: apsw.Connection, path: Path) -> Iterator[None]:
+    """Read every page of every table and index, a slice a step, each in a transaction of its own.
 
     Args:
         db: Fresh, so that pages come from the disk.
         path: Of the file, for the message.
-        table: One of :data:`TABLES`.
-        after: Key of the last row read before; None to begin.
-
-    Returns:
-        The key of the last row read; None at the end of the table.
 
     Raises:
-        ViewsFailed: A row is of a seq that is not applied yet.
+        ViewsFailed: A page is not what it should be, or a row is of a seq that is not applied yet.
+        apsw.Error: A page fails its checksum.
     """
-    columns = db.execute(f"SELECT name, pk FROM pragma_table_info('{table}') ORDER BY cid").get or []  # noqa: S608 - a name from this file
-    key = [name for name, place in sorted(columns, key=lambda column: column[1]) if place]
-    names = ", ".join(key)
-    behind = "" if after is None else f"WHERE ({names}) > ({', '.join('?' * len(key))})"
-    limit = _FRAMES_A_SLICE if table == "frames" else ROWS_A_SLICE
-    seqs = dict(db.execute("SELECT id, applied FROM ledgers"))
-    rows = db.execute(f"SELECT * FROM {table} {behind} ORDER BY {names} LIMIT {limit}", after or ())  # noqa: S608
-    named = [dict(zip((name for name, _ in columns), row, strict=True)) for row in rows]
-    for row in named:
-        if row.get("seq", 0) > seqs.get(row["ledger"], 0):
-            raise ViewsFailed(f"{path}: a row of what is not applied yet, in {table}.", remedy=sqlite.REBUILD)
-    return tuple(named[-1][name] for name in key) if len(named) == limit else None
+    for table in _LARGE:
+        yield from _walked(db, table)
+    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        if table not in _LARGE:
+            found = [str(text) for (text,) in db.execute(f"PRAGMA quick_check('{table}')") if text != "ok"]
+            _refuse(path, found)
+            yield
+    for table in _DERIVED:
+        rows = db.execute(f"SELECT 1 FROM {table} JOIN ledgers ON id = ledger WHERE seq > applied LIMIT 1")  # noqa: S608 - names from this file
+        _refuse(path, [f"rows of what is not applied yet, in {table}" for _ in rows])
+        yield
+
+
+def _walked(db: apsw.Connection, table: str) -> Iterator[None]:
+    """Read a large table, all of its columns, in the order of its key."""
+    columns = db.execute(f"SELECT name, pk FROM pragma_table_info('{table}') WHERE pk ORDER BY pk").fetchall()  # noqa: S608 - names from this file
+    key = ", ".join(name for name, _ in columns)
+    after: tuple[object, ...] = (0, "" if table == "fact_keys" else 0)
+    sql = f"SELECT {key}, * FROM {table} WHERE ({key}) > (?, ?) ORDER BY {key} LIMIT {_LARGE[table]}"  # noqa: S608 - the same
+    while rows := db.execute(sql, after).fetchall():
+        after = tuple(rows[-1][: len(columns)])
+        yield
+
+
+def _refuse(path: Path, found: Sequence[str]) -> None:
+    if found:
+        raise ViewsFailed(f"{path}: {found[0]}.", remedy=sqlite.REBUILD)
 
 
 def require_whole_log(db: apsw.Connection, path: Path, unlogged: int | None, log_bytes: int) -> None:
