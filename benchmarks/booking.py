@@ -65,7 +65,7 @@ def _measured(strategies: int, batch: int, count: int, turns: int) -> list[list[
             return _book(store, ledger, [for_us(batch) for _ in range(count)])
 
         def theirs() -> Turn:
-            return _insert(plain, [[_plain(fill) for fill in for_them(batch)] for _ in range(count)])
+            return _insert(plain, [[plain_row(fill) for fill in for_them(batch)] for _ in range(count)])
 
         try:
             return in_turns(turns, ours, theirs)
@@ -104,7 +104,7 @@ def _plain_table(path: Path) -> apsw.Connection:
     return db
 
 
-def _plain(fill: FillBooked) -> tuple[str | int, ...]:
+def plain_row(fill: FillBooked) -> tuple[str | int, ...]:
     values = (getattr(fill, name) for name in COLUMNS)
     return tuple(str(value) if isinstance(value, Decimal) else value for value in values)
 

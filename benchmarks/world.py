@@ -3,11 +3,11 @@
 import random
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 from trueup.bootstrap import open_store
 from trueup.engine.ledger import Ledger
 from trueup.engine.store import Store
+from trueup.journal.postgres.address import Place
 from trueup.model.events import FillBooked, InstrumentDefined
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
@@ -62,9 +62,9 @@ def fills(instruments: int, strategies: int, seed: int = 7) -> Draw:
     return lambda count: [one() for _ in range(count)]
 
 
-def opened(path: Path, instruments: int) -> tuple[Store, Ledger]:
+def opened(where: Place, instruments: int) -> tuple[Store, Ledger]:
     """A new store with one ledger in which the contracts are defined, its views caught up."""
-    store = open_store(path)
+    store = open_store(where)
     ledger = store.ledger(ACCOUNT)
     ledger.book_facts([InstrumentDefined(ACCOUNT, perpetual(number)) for number in range(instruments)])
     store.synced(ACCOUNT)

@@ -106,7 +106,6 @@ class Database:
             writer = self._writer
             try:
                 async with writer.transaction():
-                    await writer.execute(_LOCK_TIMEOUT)
                     return await work(writer)
             except BaseException as error:
                 if lost(error) or not isinstance(error, Exception):  # also when the caller gave up in the middle
@@ -130,7 +129,10 @@ class Database:
             self.address.direct,
             timeout=limits.CONNECT_TIMEOUT_S,
             command_timeout=limits.COMMAND_TIMEOUT_S,
-            server_settings={"application_name": f"{APPLICATION} writer"},
+            server_settings={
+                "application_name": f"{APPLICATION} writer",
+                "lock_timeout": f"{limits.LOCK_TIMEOUT_MS}ms",
+            },
         )
         try:
             await require_durable(connection, self.address)
@@ -165,6 +167,3 @@ def pause(tried: int, random: Random) -> float:
 
 async def _nothing_to_reset(_connection: object) -> None:
     """Readers leave nothing behind, and with a transaction pooler the next statement may reach another session."""
-
-
-_LOCK_TIMEOUT = f"SET LOCAL lock_timeout = {limits.LOCK_TIMEOUT_MS}"

@@ -57,7 +57,7 @@ class Status(msgspec.Struct, frozen=True):
     connections_max: int
 
 
-_LEDGERS = 'SELECT name, epoch, applied, head, recorded_at, viewed FROM ledgers ORDER BY name COLLATE "C"'
+_LEDGERS = "SELECT name, epoch, applied, head, recorded_at, viewed FROM ledgers ORDER BY name"
 
 _SIZES = """
     SELECT coalesce(pg_total_relation_size(to_regclass('frames')), 0) AS frames,

@@ -25,7 +25,7 @@ from trueup.ports import GENESIS, Clock, Head, Journal, Milestone, OpenedLedger,
 Progress = Callable[[int, int], None]
 """Told the events read so far and the events in all."""
 
-_NAMES = 'SELECT name FROM ledgers ORDER BY name COLLATE "C"'
+_NAMES = "SELECT name FROM ledgers ORDER BY name"
 
 _LEAD = "UPDATE ledgers SET epoch = $2 WHERE name = $1 AND epoch <= $2 RETURNING id"
 

@@ -36,28 +36,28 @@ _GET_POSITIONS = """
     SELECT instrument, position_side, seq, instrument_version, quantity::text, cost::text, realized_pnl::text,
            realized_unknown, adjusted_pnl::text, fee_value::text, unconfirmed::text, leverage::text, margin_mode,
            opened_at, updated_at, cycles, liquidations, fees::text, funding::text, strategies::text
-    FROM book_positions WHERE ledger = $1 ORDER BY instrument COLLATE "C", position_side COLLATE "C\""""
+    FROM book_positions WHERE ledger = $1 ORDER BY instrument, position_side"""
 
 _GET_CYCLES = """
     SELECT position_side, number, side, quantity::text, opened_at, closed_at, realized_pnl::text, liquidated,
            fees::text, funding::text
     FROM book_cycles WHERE ledger = $1 AND instrument = $2
-    ORDER BY closed_at, opened_at, position_side COLLATE "C", number"""
+    ORDER BY closed_at, opened_at, position_side, number"""
 
 _GET_BALANCES = """
     SELECT currency, seq, traded::text, realized::text, fees::text, funding::text, adjustments::text, opening::text,
            realized_unknown, transfers::text
-    FROM balances WHERE ledger = $1 ORDER BY currency COLLATE "C\""""
+    FROM balances WHERE ledger = $1 ORDER BY currency"""
 
 _GET_ORDERS = """
     SELECT venue_order_id, client_order_id, instrument, position_side, side, quantity::text, filled::text, status,
            price::text, trigger_price::text, order_type, reduce_only, updated_at
-    FROM orders WHERE ledger = $1 ORDER BY venue_order_id COLLATE "C\""""
+    FROM orders WHERE ledger = $1 ORDER BY venue_order_id"""
 
 _FIND_KEYS = "SELECT key, seq FROM fact_keys WHERE ledger = $1 AND key = ANY ($2::text[])"
 
 _GET_KEYS = """
-    SELECT key FROM fact_keys WHERE ledger = $1 AND key COLLATE "C" > $2 ORDER BY key COLLATE "C" LIMIT $3"""
+    SELECT key FROM fact_keys WHERE ledger = $1 AND key > $2 ORDER BY key LIMIT $3"""
 
 _HASH_BY = (
     "SELECT first + count - 1, hash, recorded_at FROM frames WHERE ledger = $1 AND first <= $2 ORDER BY first DESC"
@@ -76,7 +76,7 @@ _PUT_INSTANCE = """
 
 _GET_INSTANCES = """
     SELECT instance_id, host, pid, version, started_at, heartbeat_at, is_leader FROM instances
-    ORDER BY instance_id COLLATE "C\""""
+    ORDER BY instance_id"""
 
 _BROUGHT_UP = "UPDATE ledgers SET viewed = $2 WHERE id = $1"
 
@@ -143,7 +143,7 @@ class PostgresViews:
         """Every ledger with rows."""
 
         async def work(connection: Transaction) -> Sequence[AccountId]:
-            rows = await connection.fetch('SELECT name FROM ledgers WHERE viewed > 0 ORDER BY name COLLATE "C"')
+            rows = await connection.fetch("SELECT name FROM ledgers WHERE viewed > 0 ORDER BY name")
             return [AccountId(row["name"]) for row in rows]
 
         return self._database.read(work, ViewsFailed)
