@@ -6,7 +6,7 @@ import msgspec
 
 from tests.engine.world import ACCOUNT, DEFINED, PERP, fill
 from trueup.book.book import Book
-from trueup.engine.changes import change, fold
+from trueup.engine.changes import change, fold, identities
 from trueup.journal.codec import encode
 from trueup.journal.segments import SegmentJournal
 from trueup.model.events import Event, InstrumentDefined
@@ -20,7 +20,7 @@ def test_terms_are_told_when_they_are_defined_and_not_with_every_fill(tmp_path: 
 
     def told(*events: Event) -> Change:
         frame = journal.append(encode(events), len(events), 0)
-        return change(book, [frame], fold(book, frame))
+        return change(book, [frame], identities(frame, fold(book, frame)))
 
     second = msgspec.structs.replace(PERP, version=2)
     assert told(DEFINED, fill(1)).instruments == [PERP]

@@ -188,7 +188,7 @@ class TestContinuity:
             views.apply([writer.change(first, second)])
         assert views.applied(ACCOUNT) == 1
 
-    @pytest.mark.parametrize("number", range(5))
+    @pytest.mark.parametrize("number", range(6))
     def test_a_change_that_contradicts_itself_is_a_mistake_of_the_caller(self, views: SqliteViews, number: int) -> None:
         writer = Writer()
         first, second, third = writer.frame(), writer.frame(), writer.frame()
@@ -199,6 +199,7 @@ class TestContinuity:
             (writer.change(first, third), "does not continue"),
             (writer.change(first, balances=[balance(account=OTHER)]), OTHER),
             (writer.change(first, Writer(OTHER, salt="x").frame()), "does not continue"),
+            (writer.change(first, keys=[("fill|7", Seq(1)), ("fill|7", Seq(1))]), "booked twice"),
         ]
         change, told = contradictions[number]
         with pytest.raises(ValueError, match=told):

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, cast
 
 import msgspec
 
-from trueup.book.admission import check
+from trueup.book.admission import check, check_fills
 from trueup.book.breaks import Breaks
 from trueup.book.control import STATEMENTS, Control, refuse
 from trueup.book.orders import Orders
@@ -23,6 +23,7 @@ from trueup.book.track import Track
 from trueup.book.valuation import contract_value
 from trueup.book.wallet import NEVER, Wallet
 from trueup.model import events as e
+from trueup.model.errors import BadInput
 from trueup.model.facts import OrderKey, fact_key, order_key, position_key
 from trueup.model.identifiers import CONTROL, AccountId, PositionKey, Seq
 from trueup.model.instruments import Instrument, wallet_currency
@@ -100,6 +101,19 @@ class Book:
             refuse(event, self.account, self.control)
         check(event, self.instruments, self.unmatched)
 
+    def refusals(self, facts: Sequence[e.Fact]) -> list[BadInput | None]:
+        """For each of some facts, how :meth:`admit` refuses it; None when it does not."""
+        if self.account != CONTROL and set(map(type, facts)) <= {e.FillBooked}:
+            return check_fills(cast("Sequence[e.FillBooked]", facts), self.instruments)
+        return [self._refusal(fact) for fact in facts]
+
+    def _refusal(self, fact: e.Fact) -> BadInput | None:
+        try:
+            self.admit(fact)
+        except BadInput as refusal:
+            return refusal
+        return None
+
     def evolve(self, events: Sequence[e.Event], first: Seq) -> None:
         """Fold events ``first``, ``first + 1``, …; all were admitted."""
         if self._kept is not None:
@@ -114,17 +128,18 @@ class Book:
 
     def _fold(self, events: Iterable[tuple[Seq, Any]]) -> None:
         """Book what each event does to the account, then what it does to its position, if it has one."""
+        fill, touch = self._fill, self.touched.add
         for seq, event in events:
             self.seq = seq
             track: Track | None
             if type(event) is e.FillBooked:  # by far the most frequent
-                track = self._fill(event)
+                track = fill(event)
             else:
                 track = self._EVOLVE[type(event)](self, event)
                 self.latest = max(self.latest, getattr(event, "venue_time", 0))
             if track is None:
                 continue
-            self.touched.add(track)
+            touch(track)
             if seq > track.seq:  # noqa: PLR1730 - max() costs five times as much, for every fill
                 track.seq = seq
             if not track.add(event):

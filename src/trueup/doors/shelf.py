@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from trueup import bootstrap
 from trueup.doors.readings import Reading, read_book
-from trueup.engine.ledger import Decide, Ledger, Receipt
+from trueup.engine.ledger import Decide, Ledger
+from trueup.engine.receipts import Receipt
 from trueup.engine.store import Store
 from trueup.journal.postgres.address import Address
 from trueup.model.errors import ConcurrentUpdate, JournalFailed, StaleVersion, StoreAway, ViewsFailed

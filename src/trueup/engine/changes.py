@@ -6,7 +6,7 @@ from trueup.book.book import Book
 from trueup.book.track import Track
 from trueup.engine.keys import identity
 from trueup.journal.codec import decode
-from trueup.model.events import Compared, InstrumentDefined, MarkSampled
+from trueup.model.events import Compared, Event, InstrumentDefined, MarkSampled
 from trueup.model.identifiers import PositionKey, Seq
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import exact
@@ -55,10 +55,15 @@ def forget_changes(book: Book) -> None:
     book.forget_changes()
 
 
-def fold(book: Book, frame: Frame) -> list[tuple[str, Seq]]:
-    """Fold a durable frame; returns the identities it booked."""
+def fold(book: Book, frame: Frame) -> Sequence[Event]:
+    """Fold a durable frame; returns its events."""
     events = decode(frame.body)
     book.evolve(events, frame.first)
+    return events
+
+
+def identities(frame: Frame, events: Sequence[Event]) -> list[tuple[str, Seq]]:
+    """What the events of a frame booked, each with its seq."""
     return [(key, Seq(seq)) for seq, event in enumerate(events, frame.first) if (key := identity(event)) is not None]
 
 

@@ -4,7 +4,7 @@ A door decides about one batch and writes nothing itself. Every offered fact end
 quarantined, or covered (an opening cut for a time the book already knows).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -13,7 +13,6 @@ from trueup.book.book import Book
 from trueup.book.declared import confirmed_by, confirming
 from trueup.engine.keys import identity
 from trueup.model import events as e
-from trueup.model.errors import BadInput
 from trueup.model.facts import fact_key, terms
 from trueup.model.identifiers import Seq
 from trueup.model.instruments import Instrument
@@ -21,8 +20,8 @@ from trueup.model.instruments import Instrument
 EventAt = Callable[[Seq], e.Event]
 """The event at a seq, to compare the terms of what is offered again."""
 
-OnRecord = Callable[[str], bool]
-"""Whether a quarantine key is on record already."""
+Booked = Callable[[Iterable[str]], Mapping[str, Seq]]
+"""Which of some identities are on record, and where."""
 
 
 class Fate(StrEnum):
@@ -41,7 +40,7 @@ class Door:
     Args:
         book: Before any of them.
         event_at: For facts that are booked already.
-        on_record: For offers that were put aside before.
+        booked: For offers that were put aside before.
 
     Attributes:
         events: To write, in order.
@@ -49,40 +48,45 @@ class Door:
         fates: Of the facts, in the order offered.
     """
 
-    def __init__(self, book: Book, event_at: EventAt, on_record: OnRecord) -> None:
+    def __init__(self, book: Book, event_at: EventAt, booked: Booked) -> None:
         self.events: list[e.Event] = []
         self.keys: dict[str, int] = {}
         self.fates: list[Fate] = []
         self._book = book
         self._event_at = event_at
-        self._on_record = on_record
+        self._booked = booked
 
-    def admit(self, fact: e.Fact, key: str, seq: Seq | None, twin: str | None) -> None:
-        """Decide about a fact other than a definition.
+    def admit(
+        self, facts: Sequence[e.Fact], keys: Sequence[str], booked: Mapping[str, Seq], twins: Mapping[str, str]
+    ) -> None:
+        """Decide about facts other than definitions.
 
         Args:
-            fact: As offered.
-            key: Its identity.
-            seq: Where it is booked; None when it is not.
-            twin: What may be the same trade under another identity, in words (:mod:`trueup.engine.twins`).
+            facts: As offered.
+            keys: Their identities.
+            booked: Where those are booked that are.
+            twins: By identity, what may be the same trade under another one (:func:`trueup.engine.twins.twins`).
         """
-        if seq is not None:
-            self._again(fact, key, self._event_at(seq), seq)
-        elif key in self.keys:
-            self._again(fact, key, self.events[self.keys[key]], None)
-        elif twin is not None:
-            self.put_aside(fact, key, f"{twin} has the same terms, and one came without the venue's id: one or two?")
-        elif problem := self._problem(fact):
-            self.put_aside(fact, key, problem)
-        elif type(fact) in _CUTS and _covered(fact, self._book):
-            self.fates.append(Fate.COVERED)
-        else:
-            self.keys[key] = len(self.events)
-            self.fates.append(Fate.BOOKED)
-            if type(fact) is e.FillBooked and not self._book.declarations:
-                self.events.append(fact)
+        events, taken = self.events, self.keys
+        fills_stand_alone = not self._book.declarations
+        for fact, key, refusal in zip(facts, keys, self._book.refusals(facts), strict=True):
+            if key in booked:
+                self._again(fact, key, self._event_at(booked[key]), booked[key])
+            elif key in taken:
+                self._again(fact, key, events[taken[key]], Seq(self._book.seq + 1 + taken[key]))
+            elif key in twins:
+                self.put_aside(fact, key, f"{twins[key]} {_ONE_OR_TWO}")
+            elif refusal is not None:
+                self.put_aside(fact, key, str(refusal))
+            elif type(fact) in _CUTS and _covered(fact, self._book):
+                self.fates.append(Fate.COVERED)
             else:
-                self.events.extend(_with_matches(fact, self._book))
+                taken[key] = len(events)
+                self.fates.append(Fate.BOOKED)
+                if fills_stand_alone and type(fact) is e.FillBooked:
+                    events.append(fact)
+                else:
+                    events.extend(_with_matches(fact, self._book))
 
     def define(self, definition: e.InstrumentDefined) -> None:
         """Decide about an instrument definition.
@@ -94,8 +98,9 @@ class Door:
         versions = self._book.instruments.get(offered.symbol, {})
         same = versions.get(offered.version)
         key = fact_key(definition) or ""
-        if problem := self._problem(definition):
-            self.put_aside(definition, key, problem)
+        (refusal,) = self._book.refusals([definition])
+        if refusal is not None:
+            self.put_aside(definition, key, str(refusal))
         elif same is None:
             self._define(definition)
         elif terms(e.InstrumentDefined(definition.account, same)) != terms(definition):
@@ -110,14 +115,14 @@ class Door:
         """Quarantine a fact, once however often it is offered."""
         event = e.Quarantined(fact.account, key, reason, msgspec.msgpack.encode(fact), seq)
         remembered = identity(event) or ""
-        if remembered in self.keys or self._on_record(remembered):
+        if remembered in self.keys or self._booked((remembered,)):
             self.fates.append(Fate.QUARANTINED_BEFORE)
             return
         self.keys[remembered] = len(self.events)
         self.events.append(event)
         self.fates.append(Fate.QUARANTINED)
 
-    def _again(self, fact: e.Fact, key: str, known: e.Event, seq: Seq | None) -> None:
+    def _again(self, fact: e.Fact, key: str, known: e.Event, seq: Seq) -> None:
         if type(known) is type(fact) and terms(known) == terms(fact):
             self.fates.append(Fate.ALREADY)
         else:
@@ -127,14 +132,8 @@ class Door:
         self.events.append(definition)
         self.fates.append(Fate.BOOKED)
 
-    def _problem(self, event: e.Event) -> str:
-        """Why an event could not be folded; empty when it can."""
-        try:
-            self._book.admit(event)
-        except BadInput as problem:
-            return str(problem)
-        return ""
 
+_ONE_OR_TWO = "has the same terms, and one came without the venue's id: one or two?"
 
 _CUTS = (e.OpeningPosition, e.OpeningBalance)
 

@@ -19,6 +19,8 @@ GENERATION = 100_000
 BITS = 1 << 24
 """Two megabytes a ledger: once a million keys are booked, 6 % of new facts cost a look-up for nothing."""
 
+_MASK = BITS - 1
+
 Find = Callable[[Sequence[str]], Mapping[str, Seq]]
 
 
@@ -60,10 +62,11 @@ class Keys:
         known: dict[str, Seq] = {}
         elsewhere: list[str] = []
         for key in keys:
-            seq = young.get(key) or old.get(key)
-            if seq is not None:
-                known[key] = seq
-            elif bits[(bit := hash(key) % BITS) >> 3] >> (bit & 7) & 1:
+            if key in young:
+                known[key] = young[key]
+            elif key in old:
+                known[key] = old[key]
+            elif bits[(bit := hash(key) & _MASK) >> 3] >> (bit & 7) & 1:
                 elsewhere.append(key)
         if elsewhere:
             known.update(self._look_up(elsewhere))
@@ -73,13 +76,13 @@ class Keys:
         """Remember facts that are being booked."""
         if booked:
             self._young.update(booked)
-            self._set_bits(key for key, _ in booked)
+            self._set_bits([key for key, _ in booked])
             self._young_last = booked[-1][1]
 
     def _set_bits(self, keys: Iterable[str]) -> None:
         bits = self._bits
         for key in keys:
-            bit = hash(key) % BITS
+            bit = hash(key) & _MASK
             bits[bit >> 3] |= 1 << (bit & 7)
 
     def _look_up(self, keys: Sequence[str]) -> Mapping[str, Seq]:

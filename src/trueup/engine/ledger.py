@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import Protocol, TypeVar, cast
-
-import msgspec
 
 from trueup.book.book import Book
 from trueup.engine.changes import change
 from trueup.engine.door import Door, Fate
 from trueup.engine.keys import Keys, identity
 from trueup.engine.past import Past
+from trueup.engine.receipts import Receipt, divided
 from trueup.engine.twins import twins
 from trueup.engine.writer import Offer, Writer
 from trueup.journal.codec import decode, encode_rows, join_rows
@@ -41,33 +41,26 @@ OFFER_BYTES_MAX = 32 << 20
 """What one caller may offer at once; with the others of its frame it stays below what a journal takes."""
 
 
-class Receipt(msgspec.Struct, frozen=True):
-    """What became of an offer, durable when it is handed out.
-
-    Attributes:
-        first, last: Seqs of the events written; ``last`` is ``first - 1`` when there were none.
-        booked: Facts written for the first time.
-        already: Facts that were there before, with the same terms.
-        quarantined: Facts kept aside, with the reason in the journal.
-        covered: Opening cuts for times the book already knew.
-        fates: What became of each fact, in the order offered, definitions of instruments first.
-    """
-
-    first: Seq
-    last: Seq
-    booked: int = 0
-    already: int = 0
-    quarantined: int = 0
-    covered: int = 0
-    fates: Sequence[Fate] = ()
-
-
 Note = e.Quarantined | e.SourceRead
 """Decisions that say where facts came from, or that something never became one."""
 
 Answer = TypeVar("Answer")
 
 Task = Callable[["Ledger"], Receipt]
+"""What one caller wants done; it sees what those before it left."""
+
+
+class Facts:
+    """The task to book one caller's facts."""
+
+    __slots__ = ("facts",)
+
+    def __init__(self, facts: Iterable[e.Fact]) -> None:
+        self.facts = list(facts)
+
+    def __call__(self, ledger: "Ledger") -> Receipt:
+        """Book them."""
+        return ledger.book_now(self.facts)
 
 
 class Follower(Protocol):
@@ -134,7 +127,7 @@ class Ledger:
 
     def book_facts(self, facts: Iterable[e.Fact]) -> Receipt:
         """Book facts: new ones once, known ones not again, contradictions into quarantine. Raises as :meth:`commit`."""
-        return self._writer.call(partial(Ledger._facts, facts=list(facts)))
+        return self._writer.call(Facts(facts))
 
     def note(self, notes: Iterable[Note]) -> Receipt:
         """Put on record what was read and what could not be, each once. Raises as :meth:`commit`."""
@@ -150,7 +143,7 @@ class Ledger:
 
     async def abook_facts(self, facts: Iterable[e.Fact]) -> Receipt:
         """:meth:`book_facts` for asyncio."""
-        return await self._writer.acall(partial(Ledger._facts, facts=list(facts)))
+        return await self._writer.acall(Facts(facts))
 
     def read(self, query: Callable[[Book], Answer]) -> Answer:
         """Ask the book between two batches: what the query sees is durable and true at one seq.
@@ -261,25 +254,64 @@ class Ledger:
         if not self.whole and self._failed is None:
             self._discard(_interrupted(self.account), served)
         while waiting and len(self._past.staged) < FRAME_EVENTS_MAX and self._staged_bytes < FRAME_BYTES_MAX:
-            offer = waiting.popleft()
-            served.append(offer)
-            if self.failed is not None:
-                offer.error = self.failed
-                continue
+            offers = self._alike(waiting)
+            served += offers
             try:
-                offer.answer = offer.task(self)
+                if len(offers) == 1 or not self._served_together(offers, served):
+                    for offer in offers:
+                        self._serve_one(offer, served)
             except ConcurrentUpdate as overtaken:
                 self._give_way(overtaken, served)
                 return served
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's, and others wait behind
-                offer.error = error
-                if isinstance(error, JournalDamaged):
-                    self.fence(error)
-                if self._folding:
-                    self._discard(_interrupted(self.account), served)
         if self._past.staged:
             self._write(served)
         return served
+
+    def _alike(self, waiting: deque[Offer[Task, Receipt]]) -> Sequence[Offer[Task, Receipt]]:
+        """The next caller and, if it offers fills, those behind it who do so too, as far as there is room for them."""
+        offers = [waiting.popleft()]
+        room = FRAME_EVENTS_MAX - len(self._past.staged)
+        if waiting and _fills(offers[0].task):
+            while waiting and len(offers) < room and _fills(waiting[0].task):
+                offers.append(waiting.popleft())
+        return offers
+
+    def _served_together(self, offers: Sequence[Offer[Task, Receipt]], served: Sequence[Offer[Task, Receipt]]) -> bool:
+        """Book the fills of several callers as if one had offered them; False where each has to be served alone.
+
+        Where fills confirm declared trades, what one does depends on the one before. And a failure is that caller's
+        whose fills they are: served alone, it meets it again, and the others find there what was staged of theirs.
+        """
+        if self.failed is not None or self.book.declarations:
+            return False
+        parts = [cast("Facts", offer.task).facts for offer in offers]
+        first = Seq(self.book.seq + 1)
+        try:
+            fates = self._new_facts(list(chain.from_iterable(parts)))
+        except ConcurrentUpdate:
+            raise
+        except Exception:  # noqa: BLE001 - told to the caller whose it is
+            if self._folding:
+                self._discard(_interrupted(self.account), served)
+            return False
+        for offer, receipt in zip(offers, divided(fates, list(map(len, parts)), first), strict=True):
+            offer.answer = receipt
+        return True
+
+    def _serve_one(self, offer: Offer[Task, Receipt], served: Sequence[Offer[Task, Receipt]]) -> None:
+        if self.failed is not None:
+            offer.error = self.failed
+            return
+        try:
+            offer.answer = offer.task(self)
+        except ConcurrentUpdate:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's, and others wait behind
+            offer.error = error
+            if isinstance(error, JournalDamaged):
+                self.fence(error)
+            if self._folding:
+                self._discard(_interrupted(self.account), served)
 
     def _write(self, served: Sequence[Offer[Task, Receipt]]) -> None:
         body = join_rows(self._staged_rows, len(self._past.staged))
@@ -344,7 +376,7 @@ class Ledger:
             self._staged_rows.append(rows)
             self._staged_bytes += len(rows)
             self._past.staged.extend(events)
-            booked = [(key, cast("Seq", first + index)) for key, index in keys]
+            booked = cast("list[tuple[str, Seq]]", [(key, first + index) for key, index in keys])
             self.keys.add(booked)
             self._staged_keys.extend(booked)
             self.book.evolve(events, first)
@@ -362,9 +394,10 @@ class Ledger:
         if len(set(names)) < len(names) or self.keys.booked(names):
             raise BadInput("event", names[0], "a fact is booked already", remedy="Offer facts through book_facts.")
         first = self._stage(events, keys)
-        return Receipt(first, Seq(first + len(events) - 1), booked=len(events))
+        return Receipt(first, self.book.seq, [Fate.BOOKED] * len(events))
 
-    def _facts(self, facts: Sequence[e.Fact]) -> Receipt:
+    def book_now(self, facts: Sequence[e.Fact]) -> Receipt:
+        """One caller's turn to have facts booked."""
         first = Seq(self.book.seq + 1)
         fates: list[Fate] = []
         kinds = set(map(type, facts))
@@ -379,22 +412,15 @@ class Ledger:
                 fates += self._new_facts([fact])
         elif facts:
             fates += self._new_facts(facts)
-        return Receipt(
-            first,
-            self.book.seq,
-            booked=fates.count(Fate.BOOKED),
-            already=fates.count(Fate.ALREADY) + fates.count(Fate.QUARANTINED_BEFORE),
-            quarantined=fates.count(Fate.QUARANTINED),
-            covered=fates.count(Fate.COVERED),
-            fates=fates,
-        )
+        return Receipt(first, self.book.seq, fates)
 
     def _notes(self, notes: Sequence[Note]) -> Receipt:
         offered = {key: note for note in notes if (key := identity(note)) is not None}
         known = self.keys.booked(offered)
         new = [(key, note) for key, note in offered.items() if key not in known]
         first = self._stage([note for _, note in new], [(key, index) for index, (key, _) in enumerate(new)])
-        return Receipt(first, self.book.seq, booked=len(new), already=len(notes) - len(new))
+        fates = [Fate.BOOKED] * len(new) + [Fate.ALREADY] * (len(notes) - len(new))
+        return Receipt(first, self.book.seq, fates)
 
     def _defined(self, definition: e.InstrumentDefined) -> Sequence[Fate]:
         """One by one: what a version may say depends on those before it."""
@@ -406,8 +432,7 @@ class Ledger:
         names = [fact_key(fact) or "" for fact in facts]
         booked, same = self.keys.booked(names), twins(facts, self.book, self._past)
         door = self._door()
-        for fact, key in zip(facts, names, strict=True):
-            door.admit(fact, key, booked.get(key), same.get(key))
+        door.admit(facts, names, booked, same)
         try:
             return self._through(door)
         except BadInput as problem:  # some number cannot be written: find whose it is, and keep the others
@@ -419,7 +444,7 @@ class Ledger:
             return self._through(door)
 
     def _door(self) -> Door:
-        return Door(self.book, self._event_at, lambda key: bool(self.keys.booked((key,))))
+        return Door(self.book, self._event_at, self.keys.booked)
 
     def _through(self, door: Door) -> Sequence[Fate]:
         self._stage(door.events, door.keys.items())
@@ -439,6 +464,16 @@ class Ledger:
             frame = next(self.frames(Seq(seq - 1)))
             first, events = self._read_frame = (frame.first, decode(frame.body))
         return events[seq - first]
+
+
+def _fills(task: Task) -> bool:
+    """Whether somebody wants fills booked and nothing else, all of them with the venue's ids: none waits on another."""
+    if type(task) is not Facts:
+        return False
+    for fact in task.facts:  # noqa: SIM110 - all() costs three times as much for the one fact that it usually is
+        if type(fact) is not e.FillBooked or fact.weak:
+            return False
+    return True
 
 
 def _interrupted(account: AccountId) -> TrueupError:

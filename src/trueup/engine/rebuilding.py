@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 
 from trueup.book.book import Book
-from trueup.engine.changes import change, fold
+from trueup.engine.changes import change, fold, identities
 from trueup.engine.ledger import Ledger
 from trueup.engine.past import Past
 from trueup.model.errors import JournalDamaged, ViewsFailed
@@ -134,10 +134,10 @@ def bring_up(book: Book, past: Past, views: Views, progress: Progress = silent, 
         if until is not None and frame.last > until:
             break
         past.until = frame.last
-        booked = fold(book, frame)
+        events = fold(book, frame)
         if frame.last > applied:
             frames.append(frame)
-            keys.extend(booked)
+            keys.extend(identities(frame, events))
         if len(frames) >= CATCH_UP_FRAMES:
             views.apply([change(book, frames, keys)])
             frames, keys = [], []

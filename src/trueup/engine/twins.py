@@ -20,7 +20,10 @@ def twins(facts: Sequence[Event], book: Book, history: History) -> Mapping[str, 
         book: Before any of them.
         history: Every event of the ledger so far; read only when some fill is in doubt.
     """
-    weak_until = max([book.weak_until, *(f.venue_time for f in facts if type(f) is FillBooked and f.weak)])
+    weak = [f.venue_time for f in facts if type(f) is FillBooked and f.weak]
+    if not (weak or book.weak_until):
+        return {}
+    weak_until = max([book.weak_until, *weak])
     doubtful = [f for f in facts if type(f) is FillBooked and f.venue_time <= weak_until]
     if not doubtful:
         return {}

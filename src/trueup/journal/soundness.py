@@ -13,6 +13,8 @@ def require_sound(change: Change) -> None:
     for frame, following in pairwise(frames):
         if following.first != frame.last + 1 or following.previous != frame.hash:
             raise ValueError(f"{change.ledger}: frame {following.first} does not continue frame {frame.first}")
+    if len(dict(change.keys)) < len(change.keys):
+        raise ValueError(f"{change.ledger}: the same identity is booked twice up to {change.seq}")
     owners = {p.account for p in change.positions} | {b.account for b in change.balances}
     owners |= {o.account for o in change.orders} | {f.ledger for f in frames}
     if owners != {change.ledger}:

@@ -331,7 +331,7 @@ def _put_rows(db: apsw.Connection, id_: int, change: Change) -> None:
     seq = change.seq
     put = db.executemany
     put(views_rows.PUT_FRAME, (views_rows.frame_row(id_, frame) for frame in change.frames))
-    put(views_rows.PUT_KEY, ((id_, key, at) for key, at in change.keys))
+    db.execute(views_rows.PUT_KEYS, (id_, views_rows.keys_object(change.keys)))
     put(views_rows.PUT_INSTRUMENT, (views_rows.instrument_row(id_, terms, seq) for terms in change.instruments))
     put(views_rows.PUT_POSITION, (views_rows.position_row(id_, position) for position in change.positions))
     put(views_rows.DROP_CYCLES, ((id_, *key, number) for key, (number, _) in change.cycles.items()))

@@ -4,7 +4,7 @@ What is written is read back equal, field by field, because the comparison of me
 tolerance. The columns are those of ``migrations/``, in the order of the statements here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +28,8 @@ GET_FRAMES = """
       AND first >= coalesce((SELECT max(first) FROM frames WHERE ledger = ?1 AND first <= ?2), 1)
     ORDER BY first LIMIT ?3"""
 
-PUT_KEY = "INSERT INTO fact_keys VALUES (?, ?, ?)"
+PUT_KEYS = "INSERT INTO fact_keys SELECT ?1, key, value FROM json_each(?2)"
+"""All keys in one statement: SQLite walks the object by itself, and the interpreter is free for whoever books."""
 GET_KEYS = "SELECT key FROM fact_keys WHERE ledger = ?"
 FIND_KEY = "SELECT key, seq FROM fact_keys WHERE ledger = ? AND key = ?"
 
@@ -86,6 +87,11 @@ def frame_from(account: AccountId, row: Row) -> Frame:
     """From :data:`GET_FRAMES`."""
     first, count, recorded_at, epoch, synced, previous, hash_, body = row
     return Frame(account, Seq(first), count, recorded_at, epoch, synced, Hash(previous), Hash(hash_), body)
+
+
+def keys_object(keys: Sequence[tuple[str, Seq]]) -> str:
+    """For :data:`PUT_KEYS`; no key comes twice."""
+    return _ENCODE(dict(keys)).decode()
 
 
 def instrument_row(ledger: int, i: Instrument, seq: Seq) -> Row:

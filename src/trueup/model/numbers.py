@@ -6,6 +6,7 @@ thread's default. The only rounding is :func:`quotient`.
 """
 
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from decimal import (
     ROUND_HALF_EVEN,
@@ -18,7 +19,9 @@ from decimal import (
     InvalidOperation,
     Overflow,
     Subnormal,
+    getcontext,
     localcontext,
+    setcontext,
 )
 
 from trueup.model.errors import BadInput
@@ -35,10 +38,18 @@ _TRAPS = [Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation, C
 # some 320, and times a quantity, before it is divided, some 400. More room costs nothing until it is used.
 EXACT = Context(prec=1_000, rounding=ROUND_HALF_EVEN, traps=_TRAPS)
 
-_divide = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]).divide
+quotient: Callable[[Decimal, Decimal], Decimal] = Context(
+    prec=28, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]
+).divide
+"""The one rounding: ``quotient(numerator, denominator)`` to 28 significant digits, half to even.
+
+It divides cost among the parts of a position that is reduced, and turns contracts into coins for inverse instruments.
+What it drops is never lost: the remainder stays in the cost and the last close takes it.
+"""
 
 _FINEST = ONE.scaleb(-DIGITS_MAX)
-_on_grid = Context(prec=2 * DIGITS_MAX, traps=[Inexact, InvalidOperation]).quantize
+_GRID = Context(prec=2 * DIGITS_MAX, traps=[InvalidOperation])
+"""Here a number that is wider than the bounds has no remainder by the finest step, nor has an infinite one."""
 
 _NUMBER = re.compile(r"-?[0-9]{1,36}(\.[0-9]{1,36})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
@@ -46,15 +57,6 @@ _NUMBER = re.compile(r"-?[0-9]{1,36}(\.[0-9]{1,36})?([eE][+-]?[0-9]{1,2})?", re.
 def exact() -> AbstractContextManager[Context]:
     """The arithmetic context of everything booked, for one batch."""
     return localcontext(EXACT)
-
-
-def quotient(numerator: Decimal, denominator: Decimal) -> Decimal:
-    """The one rounding: ``numerator / denominator`` to 28 significant digits, half to even.
-
-    It divides cost among the parts of a position that is reduced, and turns contracts into coins for inverse
-    instruments. What it drops is never lost: the remainder stays in the cost and the last close takes it.
-    """
-    return _divide(numerator, denominator)
 
 
 def parse_decimal(value: object, field: str) -> Decimal:
@@ -80,15 +82,20 @@ def parse_decimal(value: object, field: str) -> Decimal:
 
 
 def bounded(*numbers: Decimal | None) -> bool:
-    """Whether all numbers, None aside, are finite and within :data:`DIGITS_MAX` digits on either side of the point."""
+    """Whether all numbers, None aside, are finite and within :data:`DIGITS_MAX` digits on either side of the point.
+
+    Ask of many numbers at once: most of the cost of a single one is the change of context.
+    """
+    outside = getcontext()
+    setcontext(_GRID)
     try:
         for number in numbers:
-            if number is None:
-                continue
-            if not (_on_grid(number, _FINEST).is_finite() and number.adjusted() >= -DIGITS_MAX):
+            if number is not None and (number % _FINEST or not (number or number.adjusted() >= -DIGITS_MAX)):
                 return False
-    except (Inexact, InvalidOperation):  # finer than the grid; wider than it, or infinite
+    except InvalidOperation:
         return False
+    finally:
+        setcontext(outside)
     return True
 
 
@@ -111,4 +118,4 @@ def canonical(number: Decimal) -> str:
     text = str(number)
     if "E" in text:
         text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return text.rstrip("0").rstrip(".") if text[-1] == "0" and "." in text else text

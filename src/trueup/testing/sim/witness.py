@@ -15,7 +15,8 @@ from trueup.book.book import Book
 from trueup.book.snapshot import state_hash
 from trueup.engine.door import Fate
 from trueup.engine.keys import identity
-from trueup.engine.ledger import Ledger, Receipt
+from trueup.engine.ledger import Ledger
+from trueup.engine.receipts import Receipt
 from trueup.model import events as e
 from trueup.model.facts import fact_key, terms
 from trueup.model.identifiers import AccountId, Seq
