@@ -10,7 +10,17 @@ from tests.cli.program import BROKEN, MAIN, STORY, Trueup, files
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
 
-FREE = {"fees", "funding", "transfers", "strategies", "booked_kinds", "fields", "offered_as"}
+FREE = {
+    "fees",
+    "funding",
+    "transfers",
+    "strategies",
+    "booked_kinds",
+    "fields",
+    "offered_as",
+    "counts",
+    "events_by_kind",
+}
 """Objects whose keys are names of the trade, not of ours."""
 
 
@@ -32,6 +42,8 @@ def keys(value: object, name: str = "") -> Iterator[str]:
         ("balances",),
         ("history", "BTC", "--fifo"),
         ("explain", "BTC"),
+        ("breaks",),
+        ("diff", "--from", "20"),
         ("import", BROKEN / "user_fills.json", *MAIN),
         ("reconcile", *MAIN, "--snapshot", BROKEN / "clearinghouse_state.json", STORY / "user_fills.json"),
         ("journal", "verify"),

@@ -7,8 +7,11 @@ import pytest
 
 from tests.book.world import World
 from tests.cli.program import BROKER, FX, GENERIC, MAIN, OANDA, STORY, Trueup, by_symbol, files, head_of
+from trueup.bootstrap import open_store
 from trueup.cli import render
 from trueup.cli.shapes import position_shape
+from trueup.model.events import MarkSampled
+from trueup.model.identifiers import AccountId
 
 TEN_TWENTY_FIVE = "2026-03-02T10:25:00Z"
 
@@ -93,7 +96,48 @@ def test_as_of_a_time_is_what_we_had_recorded_by_then(trueup: Trueup) -> None:
     recorded = trueup("journal", "show", "--limit", "1", "--json").lines[0]["recorded_at"]
     trueup("import", STORY / "user_funding.json", *MAIN)
     assert trueup("positions", "--as-of", recorded, "--json").json == before
-    assert trueup("positions", "--as-of", "2020-01-01T00:00:00Z", "--json").json == []
+    early = trueup("positions", "--as-of", "2020-01-01T00:00:00Z", "--json")
+    assert (early.code, early.out, early.error["code"]) == (3, "", "not_found")
+    assert "Ask for a time from 20" in early.error["remedy"]
+
+
+@pytest.mark.parametrize("verb", [("positions",), ("balances",), ("history", "BTC"), ("explain", "BTC"), ("breaks",)])
+def test_an_answer_about_the_past_says_so_first(story: Trueup, verb: tuple[str, ...]) -> None:
+    head = head_of(story)
+    recorded = story("journal", "show", "--limit", "1", "--json").lines[0]["recorded_at"]
+    for moment in (str(head), recorded):
+        told = story(*verb, "--as-of", moment).out.splitlines()
+        assert told[0] == f"hyperliquid:main AS OF seq {head}, recorded {recorded}: what was known then, not now"
+    venue = story(*verb, "--as-of", TEN_TWENTY_FIVE, "--venue-time").out.splitlines()[0]
+    assert venue.startswith(f"hyperliquid:main AS OF venue time {TEN_TWENTY_FIVE}: what had happened by then")
+    assert "AS OF" not in story(*verb).out
+    note = story(*verb, "--as-of", str(head), "--json").err
+    assert f"AS OF seq {head}" in note
+
+
+def test_an_account_that_had_not_begun_is_noted_beside_those_that_had(story: Trueup) -> None:
+    recorded = story("journal", "show", "--limit", "1", "--json").lines[0]["recorded_at"]
+    story("import", *files(OANDA / "story"), *FX)
+    found = story("positions", "--as-of", recorded, "--json")
+    assert {position["account"] for position in found.json} == {"hyperliquid:main"}
+    assert "oanda:fx had recorded nothing by" in found.err
+
+
+def test_unrealised_profit_is_at_the_mark_of_the_time(story: Trueup, data: Path) -> None:
+    assert by_symbol(story("positions", "--json"))["BTC"]["unrealized_pnl"] is None
+    assert "UNREALIZED" not in story("positions").out
+    before = head_of(story)
+    account = AccountId("hyperliquid:main")
+    store = open_store(data)
+    store.ledger(account).commit(lambda _: [MarkSampled(account, "BTC/USDC:USDC", Decimal(61000), 1)])
+    store.close()
+    btc = by_symbol(story("positions", "--json"))["BTC"]
+    assert (btc["mark_price"], btc["unrealized_pnl"]) == ("61000", "21")
+    told = story("positions").out
+    assert "UNREALIZED" in told
+    assert "unknown" in told, "what has no mark is not worth zero"
+    then = by_symbol(story("positions", "--as-of", str(before), "--json"))["BTC"]
+    assert (then["mark_price"], then["unrealized_pnl"]) == (None, None)
 
 
 def test_as_of_a_venue_time_is_what_had_happened_by_then(story: Trueup) -> None:
@@ -122,6 +166,9 @@ def test_a_time_goes_across_accounts_and_a_seq_needs_one(story: Trueup) -> None:
     [
         (("--as-of", "1000000"), 3),
         (("--as-of", "yesterday"), 3),
+        (("--as-of", "2026-03-02T12:00:00"), 3),
+        (("--as-of", "2020-01-01T00:00:00Z"), 3),
+        (("--as-of", "2020-01-01T00:00:00Z", "--venue-time"), 3),
         (("--as-of", "3", "--venue-time"), 4),
         (("--venue-time",), 4),
         (("--account", "nobody"), 3),

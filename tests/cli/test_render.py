@@ -89,6 +89,9 @@ def test_figures_of_any_size_are_short(number: str, words: str) -> None:
         ("balances",),
         ("explain", "BTC"),
         ("history", "BTC", "--fifo"),
+        ("positions", "--as-of", "30"),
+        ("diff", "--from", "12", "--all"),
+        ("breaks",),
         ("reconcile", *MAIN, "--snapshot", BROKEN / "clearinghouse_state.json", BROKEN / "user_fills_by_time.json"),
         ("doctor",),
     ],
@@ -99,6 +102,7 @@ def test_no_verb_is_wider_than_the_terminal(
 ) -> None:
     good = [path for path in files(STORY) if path.name != "user_fills.json"]
     trueup("import", *good, BROKEN / "user_fills.json", *MAIN)
+    trueup("reconcile", *MAIN, "--snapshot", BROKEN / "clearinghouse_state.json")
     monkeypatch.setattr(render, "_room", lambda: width)
     told = trueup(*verb)
     assert told.out

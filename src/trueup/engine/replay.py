@@ -85,8 +85,8 @@ def entries_at(ledger: Ledger, moment: Moment) -> Iterator[Entry]:
 
 def counting(every: Iterator[Entry], moment: Moment, last: Seq) -> Iterator[Entry]:
     """Of the events of a ledger those that count at a moment, ``last`` being its :func:`last_seq`."""
-    counts = Counts(moment, last)
-    return filter(counts, takewhile(lambda entry: entry.seq <= last, every))
+    known = takewhile(lambda entry: entry.seq <= last, every)
+    return known if moment.venue_time is None else filter(Counts(moment, last), known)
 
 
 class Counts:
