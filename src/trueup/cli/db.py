@@ -42,6 +42,7 @@ def upgrade(
       trueup --data postgresql://trueup@db/trueup db upgrade --backup-to /mnt/safe/trueup
     """
     from trueup.bootstrap import open_outdated
+    from trueup.journal.backup.manifests import short_name
 
     out = Output(as_json=as_json)
     storage = open_outdated(_address(ctx, data))
@@ -52,7 +53,7 @@ def upgrade(
     finally:
         storage.close()
     if as_json:
-        out.data({"ran": list(names), "backup": None if made is None else made.name or made.manifest.name})
+        out.data({"ran": list(names), "backup": None if made is None else short_name(made.manifest.name)})
     else:
         from trueup.cli import render
 
@@ -104,6 +105,7 @@ def _address(ctx: typer.Context, data: str | None) -> "Address":
 def _backed_up(storage: "PostgresStorage", to: Path | None, out: Output) -> "Made":
     """The backup that goes before a migration."""
     from trueup.bootstrap import back_up_outdated
+    from trueup.journal.backup.manifests import short_name
     from trueup.model.errors import BackupFailed, BadInput
 
     if to is None:
@@ -117,7 +119,7 @@ def _backed_up(storage: "PostgresStorage", to: Path | None, out: Output) -> "Mad
         made = back_up_outdated(storage, to, progress)
     if made.findings:
         raise BackupFailed("; ".join(made.findings), remedy="Mend that first; the schema was not changed.")
-    out.note(f"backed up to {to}: {made.name or made.manifest.name}")
+    out.note(f"backed up to {to}: {short_name(made.manifest.name)}")
     return made
 
 

@@ -20,7 +20,7 @@ from trueup.journal.postgres import limits
 from trueup.journal.postgres.address import Address
 from trueup.journal.postgres.failures import lost, passing, refusal
 from trueup.journal.postgres.loop import LoopThread
-from trueup.journal.postgres.settings import require_durable
+from trueup.journal.postgres.settings import require_durable, require_primary
 from trueup.journal.postgres.transaction import Transaction
 from trueup.model.errors import StorageError
 from trueup.ports import Clock
@@ -149,9 +149,14 @@ class Database:
             timeout=limits.CONNECT_TIMEOUT_S,
             command_timeout=limits.COMMAND_TIMEOUT_S,
             statement_cache_size=0,
+            init=self._enter,
             reset=_nothing_to_reset,
             server_settings={"application_name": f"{APPLICATION} reader"},
         )
+
+    async def _enter(self, reader: Connection) -> None:
+        async with reader.transaction():  # which a pooler keeps in one session
+            await require_primary(reader, self.address)
 
     async def _disconnect(self) -> None:
         if self._pool is not None:

@@ -18,7 +18,7 @@ AS_COLUMNS = ", ".join(f"current_setting('{name}') AS {name}" for name in DURABL
 
 _SHOW = f"""
     SELECT current_setting('server_version_num')::integer AS version, current_setting('server_version') AS version_text,
-           current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby,
+           current_setting('server_encoding') AS encoding,
            current_setting('transaction_read_only') AS read_only, {AS_COLUMNS}"""
 
 
@@ -39,14 +39,24 @@ async def require_durable(connection: Transaction, address: Address) -> None:
     if found["version"] < limits.SERVER_VERSION_MIN:
         least = limits.SERVER_VERSION_MIN // 10_000
         raise StorageError(f"{address} is PostgreSQL {found['version_text']}.", remedy=f"Use version {least} or later.")
-    if found["standby"] or found["read_only"] == "on":
-        raise StorageError(f"{address} only reads, as a standby does.", remedy="Name the primary.")
+    if found["read_only"] == "on":
+        raise _only_reads(address)
     if found["encoding"] != "UTF8":
         raise StorageError(
             f"{address} stores text as {found['encoding']}.",
             remedy="Make the database with ENCODING 'UTF8' TEMPLATE template0.",
         )
     refuse_off(found, address)
+
+
+async def require_primary(connection: Transaction, address: Address) -> None:
+    """Refuse a standby to read from: it may not have yet what was booked a moment ago. Raises :class:`StorageError`."""
+    if await connection.fetchval("SELECT pg_is_in_recovery()"):
+        raise _only_reads(address)
+
+
+def _only_reads(address: Address) -> StorageError:
+    return StorageError(f"{address} only reads, as a standby does.", remedy="Name the primary.")
 
 
 def refuse_off(found: Mapping[str, Any], address: Address) -> None:
