@@ -54,9 +54,12 @@ def reconcile(
 ) -> int:
     """Compare book, database and venue, and say where they differ.
 
-    The venue's side is what its saved answers state. Nothing is booked. Fills or transactions among the files that
+    The venue's side is what its saved answers state. No fact is booked. Fills or transactions among the files that
     the book lacks are named as evidence for a difference. The age of a saved state is counted from the newest fact
     booked: more than a minute older, and it cannot speak of what is booked now (STALE_SOURCE).
+
+    The outcome is put on record in the journal, unless the newest one there says the same; `trueup breaks` shows it,
+    now or as of any earlier moment.
 
     SYNCED (exit code 0): everything the files state agrees; what they do not state is NOT_COMPARED and listed. DRIFT
     (1): something differs. FAILED or PENDING (2): it could not be compared, which is not the same as flat.
