@@ -13,9 +13,9 @@ from trueup.bootstrap import open_store
 from trueup.model.events import FillBooked
 from trueup.model.identifiers import AccountId
 
-ROWS = 12_000
-KILLS = 8
-SYNCS_MAX = 20
+ROWS = 6_000
+KILLS = 6
+SYNCS_MAX = 14
 """Of which an import of so many rows makes a few more."""
 
 ACCOUNT = AccountId("generic:heavy")
