@@ -12,9 +12,11 @@ from trueup.book.book import Book
 from trueup.book.snapshot import state_hash
 from trueup.engine import feeder as feeder_module
 from trueup.engine import store as store_module
+from trueup.engine.clock import SystemClock
 from trueup.engine.rebuilding import rebuild_views
 from trueup.engine.store import Store
 from trueup.journal import embedded as embedded_module
+from trueup.journal import milestones
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.model.errors import DirectoryLocked, JournalDamaged, StorageError, ViewsFailed
 from trueup.model.events import OrderReported
@@ -234,6 +236,22 @@ def test_snapshots_are_taken_while_running(tmp_path: Path, monkeypatch: pytest.M
         ledger.book_facts([fill(number) for number in range(start, start + 20)])
         store.synced(ACCOUNT)
     assert 1 <= len(list((tmp_path / LEDGER).glob("*.snapshot"))) <= 2
+    store.close()
+
+
+def test_snapshots_stand_where_they_are_due_however_far_the_views_are_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "events_between", lambda *_: 10)
+    monkeypatch.setattr(milestones, "SPACING", 2)
+    store = Store.open(EmbeddedStorage.open(tmp_path / "data", background=False), SystemClock(), background=False)
+    ledger = store.ledger(ACCOUNT)
+    ledger.book_facts([DEFINED])
+    for number in range(44):
+        ledger.book_facts([fill(number)])
+    assert store.milestones(ACCOUNT) == [], "none is kept before the views hold what it holds"
+    store.step()
+    assert store.milestones(ACCOUNT) == [10, 20, 30, 40]
     store.close()
 
 

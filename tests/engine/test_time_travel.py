@@ -15,7 +15,7 @@ from tests.book.stories import arrivals, stories, window
 from tests.book.test_breaks import DRIFT, outcome
 from tests.book.world import ACCOUNT, BTC, ETH, SPOT, D, World, folded
 from trueup.book.book import Book, History
-from trueup.book.snapshot import state_hash
+from trueup.book.snapshot import snapshot_and_hash, state_hash
 from trueup.engine import store as store_module
 from trueup.engine import time_travel
 from trueup.engine.ledger import Decide
@@ -29,7 +29,7 @@ from trueup.model import events as e
 from trueup.model.errors import NotFound
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.times import NS_PER_SECOND
-from trueup.ports import GENESIS
+from trueup.ports import GENESIS, Milestone
 
 SMALL = 1 << 16
 TICK = 10
@@ -285,40 +285,50 @@ def test_a_fact_from_before_the_milestone_sends_it_further_back(monkeypatch: pyt
         assert seen == sorted(seen, reverse=True)
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "another ledger's state", "another frame", "hash"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "state of another seq", "other state", "other history"])
 def test_a_milestone_that_cannot_be_believed_is_passed_over(damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     batches = busy()
     with close_milestones(), told(batches) as store:
         kept = store.milestones(ACCOUNT)
         asked = kept[4]
-        spoil(store, asked, damage, monkeypatch)
+        if damage in {"flip", "cut", "gone"}:
+            spoil(store, asked, damage)
+        else:
+            lie = forged(store, batches, asked, damage)
+            usual = store.milestone
+            monkeypatch.setattr(store, "milestone", lambda account, at: lie if at == asked else usual(account, at))
         for seq in (asked, asked + 1):
             assert same(as_of(store, ACCOUNT, Moment(seq=Seq(seq))), prefix(batches, seq))
 
 
-def spoil(store: Store, seq: Seq, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def spoil(store: Store, seq: Seq, damage: str) -> None:
+    """Damage the file of a milestone."""
     storage = store._storage
     assert isinstance(storage, EmbeddedStorage)
     path = storage.directory.ledger_path(ACCOUNT) / f"{seq:020d}.snapshot"
     data = path.read_bytes()
-    match damage:
-        case "flip":
-            path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-        case "cut":
-            path.write_bytes(data[:-1])
-        case "gone":
-            path.unlink()
-        case _:
-            true, other = storage.milestone(ACCOUNT, seq), storage.milestone(ACCOUNT, store.milestones(ACCOUNT)[1])
-            assert true is not None
-            assert other is not None
-            lie = {
-                "another ledger's state": msgspec.structs.replace(true, state=other.state),
-                "another frame": msgspec.structs.replace(true, head=msgspec.structs.replace(true.head, hash=GENESIS)),
-                "hash": msgspec.structs.replace(true, state_hash=other.state_hash),
-            }[damage]
-            usual = store.milestone
-            monkeypatch.setattr(store, "milestone", lambda account, at: lie if at == seq else usual(account, at))
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(data[:-1] + (bytes([data[-1] ^ 1]) if damage == "flip" else b""))
+
+
+def forged(store: Store, batches: Sequence[Sequence[e.Event]], seq: Seq, lie: str) -> Milestone:
+    """A milestone that says other things than the log; what is beside it is true where the lie is another one."""
+    true = store.milestone(ACCOUNT, seq)
+    earlier = store.milestone(ACCOUNT, store.milestones(ACCOUNT)[1])
+    assert true is not None
+    assert earlier is not None
+    twice = [
+        msgspec.structs.replace(event, quantity=event.quantity * 2) if isinstance(event, e.FillBooked) else event
+        for batch in commits(batches)
+        for event in batch
+    ]
+    state, proved = snapshot_and_hash(folded(twice[:seq]))
+    return {
+        "state of another seq": Milestone(true.head, earlier.state, earlier.state_hash),
+        "other state": Milestone(true.head, state, true.state_hash),
+        "other history": Milestone(msgspec.structs.replace(true.head, hash=earlier.head.hash), state, proved),
+    }[lie]
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def _milestones(store: Store, account: AccountId, moment: Moment, last: Seq) -> 
     stride = 1
     while count > 0:
         milestone = store.milestone(account, seqs[count - 1])
-        if milestone is not None and (until is None or _newest(milestone) <= until):
+        if milestone is not None:
             yield milestone
         count -= stride
         stride *= 2

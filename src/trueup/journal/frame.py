@@ -99,7 +99,6 @@ class Outline(msgspec.Struct, frozen=True):
     """What a header claims, unverified. ``size`` is in bytes, header included."""
 
     size: int
-    first: Seq
     last: Seq
     recorded_at: int
 
@@ -110,7 +109,7 @@ def outline(view: memoryview, offset: int) -> Outline | None:
     if size is None:
         return None
     _, _, count, first, recorded_at, *_ = _FIELDS.unpack_from(view, offset)
-    return Outline(size, Seq(first), Seq(first + count - 1), recorded_at)
+    return Outline(size, Seq(first + count - 1), recorded_at)
 
 
 def unpack(view: memoryview, offset: int, ledger: AccountId) -> Frame | Flaw:

@@ -28,13 +28,13 @@ def last_passed(disk: Disk, segment: Segment, end: End, passed: Callable[[Outlin
         passed: True of a first few frames, and of none behind them.
     """
     until = end.offset if segment.header.number == end.segment else segment.header.size
-    place, offset, due = None, BLOCK, segment.header.first
+    place, offset = None, BLOCK
     with SegmentReader(disk, segment) as reader:
         while offset < until:
             outline = reader.outline_at(offset)
-            if outline is None or outline.first != due or not passed(outline):
+            if outline is None or not passed(outline):
                 break
-            place, offset, due = offset, offset + outline.size, Seq(outline.last + 1)
+            place, offset = offset, offset + outline.size
         frame = reader.frame_at(place) if place is not None else None
     if place is None or not isinstance(frame, Frame):
         return None
