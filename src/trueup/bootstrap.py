@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, overload
 
-from trueup.engine import rebuilding
+from trueup.engine import copying, rebuilding
 from trueup.engine.backing_up import Made
 from trueup.engine.backup_chores import BackupChore, RestoreTestChore, Schedule
 from trueup.engine.clock import SystemClock
@@ -89,6 +90,18 @@ def rebuild_views(where: Place, progress: Progress, note: Note) -> None:
         rebuilding.rebuild_views(storage, progress, note).close()
     finally:
         storage.close()
+
+
+def copy_store(source: Place, target: Place, progress: copying.Progress) -> Sequence[copying.Copied]:
+    """Bring a store to where another one stands, and prove it. Raises as :func:`open_store` and the copying do."""
+    with closing(open_store(source, create=False)) as store:
+        return copying.copy(store, open_storage(target, create=True), SystemClock(), progress)
+
+
+def compare_stores(source: Place, target: Place) -> Sequence[copying.Copied]:
+    """Where each ledger stands in two stores. Raises as :func:`open_store` does."""
+    with closing(open_store(source, create=False)) as ours, closing(open_store(target, create=False)) as theirs:
+        return copying.compare(ours, theirs)
 
 
 def open_destination(path: Path, *, create: bool = False, apart_from: Path | None = None) -> LocalDestination:

@@ -420,6 +420,20 @@ class Storage(Protocol):
         """
         ...
 
+    def adopt(self, ledger: AccountId, frames: Callable[[Seq], Iterator[Frame]], head: Head) -> None:
+        """Append the frames of another store, as they are, up to a head; the views stay behind.
+
+        Args:
+            ledger: Which; made when there is none. Nobody has it open.
+            frames: Those whose last seq is greater than a given one, oldest first.
+            head: Where they end.
+
+        Raises:
+            JournalDamaged: They do not continue what is there, or do not lead to the head.
+            StorageError: The store refused.
+        """
+        ...
+
     def snapshot(self, journal: Journal, state: bytes, state_hash: bytes) -> Callable[[], object]:
         """Prepare to keep the state folded up to the journal's present head; the answer writes it.
 

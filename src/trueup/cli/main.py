@@ -28,6 +28,7 @@ from trueup.cli import (
     reconciling,
     recover,
     restore,
+    store,
     views,
 )
 from trueup.cli.demo.command import demo
@@ -104,6 +105,7 @@ app.add_typer(views.app, name="views")
 register(app, recover.recover)
 app.add_typer(backup.app, name="backup")
 app.add_typer(db.app, name="db")
+app.add_typer(store.app, name="store")
 register(app, restore.restore)
 register(app, doctor.doctor)
 register(app, demo)

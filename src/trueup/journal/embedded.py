@@ -121,6 +121,10 @@ class EmbeddedStorage:
         path, known = self.directory.ledger_path(ledger), read_head(self.directory.head_path(ledger), ledger)
         return verify(path, ledger, known=known, progress=progress, disk=self._disk)
 
+    def adopt(self, ledger: AccountId, frames: Copies, head: Head) -> None:
+        """Append the frames of another store: a log that lost its end is healed in the same way."""
+        self.heal(ledger, frames, head)
+
     def heal(self, ledger: AccountId, copies: Copies, reached: Head | None) -> Sequence[str]:
         """Heal a whole log from second copies, and write its saved head again; what was mended, in sentences.
 

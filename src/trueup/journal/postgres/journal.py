@@ -79,6 +79,7 @@ class PostgresJournal:
         """
         self._refuse_unless_open()
         self._refusal = "An append did not end."
+        self.epoch = max(self.epoch, change.frames[-1].epoch)
         self._commit(change, rows=rows, sent=True)
 
     def _commit(self, change: Change, *, rows: bool, sent: bool) -> None:

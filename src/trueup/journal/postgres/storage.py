@@ -1,26 +1,26 @@
 """The storage on PostgreSQL: one database that several processes may have open, and that keeps them apart by epochs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Self
 
 from trueup.journal.findings import Finding, VerifyReport
-from trueup.journal.postgres import migrations, snapshots, tables
+from trueup.journal.postgres import limits, migrations, snapshots, tables
 from trueup.journal.postgres.address import Address
 from trueup.journal.postgres.booking import MAKE_LEDGER, Booking, stale
 from trueup.journal.postgres.database import Database
-from trueup.journal.postgres.journal import PostgresJournal
+from trueup.journal.postgres.journal import PostgresJournal, bare
 from trueup.journal.postgres.migrations import Schema
 from trueup.journal.postgres.reading import Flawed, Row, ledger_row, proved_frames, verified_frames
 from trueup.journal.postgres.status import Status, read_status
 from trueup.journal.postgres.tables import Shape
 from trueup.journal.postgres.transaction import Transaction
 from trueup.journal.postgres.views import PostgresViews
-from trueup.model.errors import JournalFailed, StorageError
+from trueup.model.errors import JournalDamaged, JournalFailed, StorageError
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import GENESIS, Clock, Head, Journal, Milestone, OpenedLedger, Views
+from trueup.ports import GENESIS, Clock, Frame, Head, Journal, Milestone, OpenedLedger, Views
 
 Progress = Callable[[int, int], None]
 """Told the events read so far and the events in all."""
@@ -139,6 +139,18 @@ class PostgresStorage:
             findings.append(Finding("frames", Path(), 0, str(flaw), first=lost, last=row.head.seq, at=place))
         return VerifyReport(head, frames, events, size, findings)
 
+    def adopt(self, ledger: AccountId, frames: Callable[[Seq], Iterator[Frame]], head: Head) -> None:
+        """Append the frames of another store, as they are, up to a head; the views stay behind."""
+        row = self._row(ledger)
+        journal = PostgresJournal(self.database, self._booking, ledger, row, row.epoch)
+        for batch in _batches(frames(row.head.seq)):
+            journal.adopt(bare(*batch), rows=False)
+        if journal.head.seq != head.seq:
+            raise JournalDamaged(
+                f"The frames of {ledger} end at seq {journal.head.seq} instead of {head.seq}.",
+                remedy="Verify the store they come from: trueup journal verify.",
+            )
+
     def snapshot(self, journal: Journal, state: bytes, state_hash: bytes) -> Callable[[], object]:
         """Prepare a snapshot at the journal's head; the answer writes it."""
         if not isinstance(journal, PostgresJournal):
@@ -201,3 +213,17 @@ class PostgresStorage:
             return await ledger_row(connection, ledger)
 
         return self.database.write(work, JournalFailed)
+
+
+def _batches(frames: Iterator[Frame]) -> Iterator[Sequence[Frame]]:
+    """Frames by as many as one transaction takes."""
+    batch: list[Frame] = []
+    size = 0
+    for frame in frames:
+        batch.append(frame)
+        size += len(frame.body)
+        if len(batch) >= limits.FRAME_PAGES[-1] or size >= limits.PAGE_BYTES_MAX:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
