@@ -335,7 +335,8 @@ class _Recovery:
 
     def _refuse_if_more_stood_here(self, segment: Segment, reader: SegmentReader) -> None:
         due, offset = self._end.head.seq + 1, self._end.offset
-        newer = reader.frame_behind(offset)
+        blank = not reader.written(offset)  # nearly always: then there is nothing to search
+        newer = None if blank else reader.frame_behind(offset)
         if self._claimed() >= due:
             sign = f"the saved head, the views or a snapshot reach seq {self._claimed()}"
         elif self._later():
@@ -344,7 +345,7 @@ class _Recovery:
             sign = f"a valid frame of seq {newer.first} to {newer.last} was written after it"
         elif self._cut_off(segment, reader):
             sign = "the file is shorter than it was made"
-        elif reader.stands_whole(offset):
+        elif not blank and reader.stands_whole(offset):
             sign = "all of a frame stands there, and does not fit its hash"
         else:
             return
