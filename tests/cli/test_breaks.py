@@ -51,6 +51,12 @@ def test_breaks_are_asked_for_as_of_any_moment(trueup: Trueup) -> None:
     assert told.startswith(f"hyperliquid:main AS OF seq {drift}, recorded ")
 
 
+def test_the_journal_shows_an_outcome_in_words(trueup: Trueup) -> None:
+    told = drifted(trueup)("journal", "show", "--kind", "compared").out
+    assert "DRIFT with clearinghouse_state.json | " in told
+    assert "QTY ETH/USDC:USDC net: " in told
+
+
 def test_an_account_that_was_never_compared_is_unknown(story: Trueup) -> None:
     told = story("breaks")
     assert told.code == 2

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.book.stories import arrivals, stories, window
 from tests.book.test_breaks import DRIFT, outcome
 from tests.book.world import ACCOUNT, BTC, ETH, SPOT, D, World, folded
+from trueup.book import snapshot as snapshot_module
 from trueup.book.book import Book, History
 from trueup.book.snapshot import snapshot_and_hash, state_hash
 from trueup.engine import store as store_module
@@ -299,6 +300,14 @@ def test_a_milestone_that_cannot_be_believed_is_passed_over(damage: str, monkeyp
             monkeypatch.setattr(store, "milestone", lambda account, at: lie if at == asked else usual(account, at))
         for seq in (asked, asked + 1):
             assert same(as_of(store, ACCOUNT, Moment(seq=Seq(seq))), prefix(batches, seq))
+
+
+def test_milestones_of_an_older_format_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = busy()
+    with close_milestones(), told(batches) as store:
+        monkeypatch.setattr(snapshot_module, "FORMAT", snapshot_module.FORMAT + 1)
+        for moment, seq in ((Moment(seq=Seq(20)), 20), (Moment(recorded=10**9), store.ledger(ACCOUNT).head.seq)):
+            assert same(as_of(store, ACCOUNT, moment), prefix(batches, seq))
 
 
 def spoil(store: Store, seq: Seq, damage: str) -> None:

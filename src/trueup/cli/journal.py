@@ -156,12 +156,15 @@ def _show_entries(account: "AccountId", entries: "list[Entry]") -> None:
 def _sentence(entry: "Entry") -> str:
     """What an event says, in one line: its fields by name, without those that say nothing."""
     from trueup.cli.shapes import offered, plain
-    from trueup.model.events import Quarantined
+    from trueup.model.events import Compared, Quarantined
 
     event = entry.event
     if isinstance(event, Quarantined):
         where = f"{event.source}: " if event.source else ""
         return f"{where}{event.reason} | {offered(event)}"
+    if isinstance(event, Compared):
+        found = "; ".join(f"{each.kind} {each.subject}: {each.direction}" for each in event.breaks)
+        return f"{event.status} with {', '.join(event.source) or 'the venue'} | {found or f'{event.compared} compared'}"
     fields = plain(event)
     if isinstance(terms := fields.get("instrument"), dict):
         fields = fields | terms
