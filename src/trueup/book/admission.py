@@ -63,21 +63,24 @@ def check(event: e.Event, instruments: Instruments, unmatched: Callable[[str], D
             _known(getattr(event, "instrument", ""), instruments)
 
 
-def check_fills(fills: Sequence[e.FillBooked], instruments: Instruments) -> list[BadInput | None]:
-    """For each of many fills, by far the most frequent of facts, how :func:`check` refuses it; None when it passes."""
+def check_fills(fills: Sequence[e.FillBooked], instruments: Instruments) -> dict[int, BadInput]:
+    """How :func:`check` refuses those of many fills that it does, by place. Fills are the most frequent of facts."""
     within_bounds = bounded(*chain.from_iterable(map(_AMOUNTS_OF_FILL, fills)))  # else it is asked of each
-    refusals: list[BadInput | None] = [None] * len(fills)
+    refused: dict[int, BadInput] = {}
     for place, fill in enumerate(fills):
         try:
             _fill(fill, instruments, within_bounds=within_bounds)
         except BadInput as refusal:
-            refusals[place] = refusal
-    return refusals
+            refused[place] = refusal
+    return refused
 
 
 def _fill(fill: e.FillBooked, instruments: Instruments, *, within_bounds: bool) -> None:
     """The same checks as of a declared trade, without a detour; of its numbers only where they were not made before."""
-    terms = _defined(instruments, fill.instrument, fill.instrument_version)
+    try:
+        terms = instruments[fill.instrument][fill.instrument_version]
+    except KeyError:
+        raise UnknownInstrument(fill.instrument) from None
     if not within_bounds:
         _amounts(fill)
     if terms.kind == "inverse" or not fill.quantity > ZERO:

@@ -101,18 +101,17 @@ class Book:
             refuse(event, self.account, self.control)
         check(event, self.instruments, self.unmatched)
 
-    def refusals(self, facts: Sequence[e.Fact]) -> list[BadInput | None]:
-        """For each of some facts, how :meth:`admit` refuses it; None when it does not."""
+    def refusals(self, facts: Sequence[e.Fact]) -> dict[int, BadInput]:
+        """How :meth:`admit` refuses those of some facts that it does, by their place."""
         if self.account != CONTROL and set(map(type, facts)) <= {e.FillBooked}:
             return check_fills(cast("Sequence[e.FillBooked]", facts), self.instruments)
-        return [self._refusal(fact) for fact in facts]
-
-    def _refusal(self, fact: e.Fact) -> BadInput | None:
-        try:
-            self.admit(fact)
-        except BadInput as refusal:
-            return refusal
-        return None
+        refused: dict[int, BadInput] = {}
+        for place, fact in enumerate(facts):
+            try:
+                self.admit(fact)
+            except BadInput as refusal:
+                refused[place] = refusal
+        return refused
 
     def evolve(self, events: Sequence[e.Event], first: Seq) -> None:
         """Fold events ``first``, ``first + 1``, …; all were admitted."""
@@ -235,21 +234,22 @@ class Book:
         track = self._by_side[event.position_side].get(event.instrument)
         if track is None:
             track = self._open_track((event.instrument, event.position_side))
-        if event.fee:
+        fee, time = event.fee, event.venue_time
+        if fee:
             if event.fee_currency == track.currency:
                 wallet = track.cash
             else:
                 wallet = self._wallet(event.fee_currency, track.state.instrument.wallet)
-            if event.venue_time >= wallet.cut:
-                wallet.fees -= event.fee
-                if event.venue_time < wallet.since:  # noqa: PLR1730 - min() costs five times as much, for every fill
-                    wallet.since = event.venue_time
+            if time >= wallet.cut:
+                wallet.fees -= fee
+                if time < wallet.since:  # noqa: PLR1730 - min() costs five times as much, for every fill
+                    wallet.since = time
         if track.state.spot:
             self._pay_legs(event, event.quantity)
         if event.weak:
-            self.weak_until = max(self.weak_until, event.venue_time)
+            self.weak_until = max(self.weak_until, time)
         if event.settled_amount:
-            self._into(event.settled_currency, event.instrument, event.venue_time).realized += event.settled_amount
+            self._into(event.settled_currency, event.instrument, time).realized += event.settled_amount
         return track
 
     def _position_fact(self, event: e.PositionFact) -> Track | None:

@@ -4,7 +4,7 @@ A door decides about one batch and writes nothing itself. Every offered fact end
 quarantined, or covered (an opening cut for a time the book already knows).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -20,7 +20,7 @@ from trueup.model.instruments import Instrument
 EventAt = Callable[[Seq], e.Event]
 """The event at a seq, to compare the terms of what is offered again."""
 
-Booked = Callable[[Iterable[str]], Mapping[str, Seq]]
+Booked = Callable[[Collection[str]], Mapping[str, Seq]]
 """Which of some identities are on record, and where."""
 
 
@@ -67,26 +67,28 @@ class Door:
             booked: Where those are booked that are.
             twins: By identity, what may be the same trade under another one (:func:`trueup.engine.twins.twins`).
         """
-        events, taken = self.events, self.keys
-        fills_stand_alone = not self._book.declarations
-        for fact, key, refusal in zip(facts, keys, self._book.refusals(facts), strict=True):
+        refusals = self._book.refusals(facts)
+        if not (booked or twins or refusals or self._book.declarations) and set(map(type, facts)) <= {e.FillBooked}:
+            places = dict(zip(keys, range(len(keys)), strict=True))
+            if len(places) == len(keys):  # new fills, all different: there is nothing to decide
+                self.events, self.keys, self.fates = list(facts), places, [Fate.BOOKED] * len(facts)
+                return
+        for place, (fact, key) in enumerate(zip(facts, keys, strict=True)):
             if key in booked:
                 self._again(fact, key, self._event_at(booked[key]), booked[key])
-            elif key in taken:
-                self._again(fact, key, events[taken[key]], Seq(self._book.seq + 1 + taken[key]))
+            elif key in self.keys:
+                before = self.keys[key]
+                self._again(fact, key, self.events[before], Seq(self._book.seq + 1 + before))
             elif key in twins:
                 self.put_aside(fact, key, f"{twins[key]} {_ONE_OR_TWO}")
-            elif refusal is not None:
-                self.put_aside(fact, key, str(refusal))
+            elif place in refusals:
+                self.put_aside(fact, key, str(refusals[place]))
             elif type(fact) in _CUTS and _covered(fact, self._book):
                 self.fates.append(Fate.COVERED)
             else:
-                taken[key] = len(events)
+                self.keys[key] = len(self.events)
                 self.fates.append(Fate.BOOKED)
-                if fills_stand_alone and type(fact) is e.FillBooked:
-                    events.append(fact)
-                else:
-                    events.extend(_with_matches(fact, self._book))
+                self.events.extend(_with_matches(fact, self._book))
 
     def define(self, definition: e.InstrumentDefined) -> None:
         """Decide about an instrument definition.
@@ -98,9 +100,8 @@ class Door:
         versions = self._book.instruments.get(offered.symbol, {})
         same = versions.get(offered.version)
         key = fact_key(definition) or ""
-        (refusal,) = self._book.refusals([definition])
-        if refusal is not None:
-            self.put_aside(definition, key, str(refusal))
+        if refusals := self._book.refusals([definition]):
+            self.put_aside(definition, key, str(refusals[0]))
         elif same is None:
             self._define(definition)
         elif terms(e.InstrumentDefined(definition.account, same)) != terms(definition):

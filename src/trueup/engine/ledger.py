@@ -8,7 +8,7 @@ Risk: nothing leaves the process before the sync. Reads of ``book`` may see stag
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
@@ -26,7 +26,7 @@ from trueup.engine.writer import Offer, Writer
 from trueup.journal.codec import decode, encode_rows, join_rows
 from trueup.model import events as e
 from trueup.model.errors import BadInput, ConcurrentUpdate, JournalDamaged, JournalFailed, StorageError, TrueupError
-from trueup.model.facts import fact_key
+from trueup.model.facts import fact_keys
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Change, Clock, Frame, Head
 
@@ -365,8 +365,11 @@ class Ledger:
         self._staged_keys, self._staged_rows, self._staged_bytes = [], [], 0
         self._folding = False
 
-    def _stage(self, events: Sequence[e.Event], keys: Iterable[tuple[str, int]]) -> Seq:
-        """Encode, then fold: what cannot be written is refused before anything has changed."""
+    def _stage(self, events: Sequence[e.Event], keys: Mapping[str, int]) -> Seq:
+        """Encode, then fold: what cannot be written is refused before anything has changed.
+
+        ``keys`` are the identities that the events book, each with the place of its event, in ascending order.
+        """
         first = Seq(self.book.seq + 1)
         if events:
             rows = encode_rows(events)
@@ -376,9 +379,9 @@ class Ledger:
             self._staged_rows.append(rows)
             self._staged_bytes += len(rows)
             self._past.staged.extend(events)
-            booked = cast("list[tuple[str, Seq]]", [(key, first + index) for key, index in keys])
+            booked = dict(zip(keys, cast("Iterable[Seq]", map(first.__add__, keys.values())), strict=True))
             self.keys.add(booked)
-            self._staged_keys.extend(booked)
+            self._staged_keys.extend(booked.items())
             self.book.evolve(events, first)
             self._folding = False
         return first
@@ -393,7 +396,7 @@ class Ledger:
         names = [key for key, _ in keys]
         if len(set(names)) < len(names) or self.keys.booked(names):
             raise BadInput("event", names[0], "a fact is booked already", remedy="Offer facts through book_facts.")
-        first = self._stage(events, keys)
+        first = self._stage(events, dict(keys))
         return Receipt(first, self.book.seq, [Fate.BOOKED] * len(events))
 
     def book_now(self, facts: Sequence[e.Fact]) -> Receipt:
@@ -418,7 +421,7 @@ class Ledger:
         offered = {key: note for note in notes if (key := identity(note)) is not None}
         known = self.keys.booked(offered)
         new = [(key, note) for key, note in offered.items() if key not in known]
-        first = self._stage([note for _, note in new], [(key, index) for index, (key, _) in enumerate(new)])
+        first = self._stage([note for _, note in new], {key: index for index, (key, _) in enumerate(new)})
         fates = [Fate.BOOKED] * len(new) + [Fate.ALREADY] * (len(notes) - len(new))
         return Receipt(first, self.book.seq, fates)
 
@@ -429,7 +432,7 @@ class Ledger:
         return self._through(door)
 
     def _new_facts(self, facts: Sequence[e.Fact]) -> Sequence[Fate]:
-        names = [fact_key(fact) or "" for fact in facts]
+        names = fact_keys(facts)
         booked, same = self.keys.booked(names), twins(facts, self.book, self._past)
         door = self._door()
         door.admit(facts, names, booked, same)
@@ -447,7 +450,7 @@ class Ledger:
         return Door(self.book, self._event_at, self.keys.booked)
 
     def _through(self, door: Door) -> Sequence[Fate]:
-        self._stage(door.events, door.keys.items())
+        self._stage(door.events, door.keys)
         return door.fates
 
     def _event_at(self, seq: Seq) -> e.Event:

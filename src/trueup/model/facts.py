@@ -1,6 +1,6 @@
 """Identity, content and order of facts: when two are the same, when they conflict, which folds first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from hashlib import blake2b
 
@@ -27,6 +27,11 @@ def fact_key(event: e.Event) -> str | None:
 def kind_of(event: e.Event) -> str:
     """The word for an event's kind: its tag without the version."""
     return str(event.__struct_config__.tag).partition("/")[0]
+
+
+def fact_keys(facts: Iterable[e.Fact]) -> list[str]:
+    """The identities of many facts."""
+    return ["fill|" + f.venue_trade_id if type(f) is e.FillBooked else fact_key(f) or "" for f in facts]
 
 
 def terms(event: e.Event) -> tuple[object, ...]:
