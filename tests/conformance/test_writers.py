@@ -18,6 +18,7 @@ from trueup.journal.codec import encode
 from trueup.journal.postgres.address import Address
 from trueup.model.errors import BadInput, ConcurrentUpdate, StaleEpoch
 from trueup.model.events import Event, FillBooked
+from trueup.model.facts import fact_key
 from trueup.ports import Journal
 
 BODY = encode([DEFINED])
@@ -131,6 +132,17 @@ class TestTwoWriters:
         closed = two.book.position(PERP.symbol)
         assert closed is not None
         assert closed.quantity == 0
+
+    def test_a_key_that_is_known_before_its_frame_is_folded_makes_the_writer_give_way(
+        self, stores: Sequence[Store]
+    ) -> None:
+        """The other may book between the reading of the log and the reading of the keys."""
+        one, two = (store.ledger(ACCOUNT) for store in stores)
+        one.book_facts([fill(1)])
+        two.keys._set_bits([fact_key(fill(1)) or ""])
+        with pytest.raises(ConcurrentUpdate, match="is at seq 1 here, and another writer booked seq 2"):
+            two.book_facts([fill(1)])
+        assert two.book_facts([fill(1)]).already == 1
 
     def test_many_turns_at_once_lose_nothing_and_double_nothing(self, stores: Sequence[Store]) -> None:
         together = Barrier(2)
