@@ -7,14 +7,21 @@ Without a server such tests are skipped, unless TRUEUP_REQUIRE_SERVICES=1 asks f
 import asyncio
 import os
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
+from tests.processes import PATIENCE_S
+
 SERVER = os.environ.get("TRUEUP_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 REQUIRED = os.environ.get("TRUEUP_REQUIRE_SERVICES") == "1"
+
+WRITERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE 'trueup writer%'"""
 
 
 def ask(url: str, *statements: str) -> Sequence[Any]:
@@ -31,6 +38,13 @@ def ask(url: str, *statements: str) -> Sequence[Any]:
             await connection.close()
 
     return asyncio.run(work())
+
+
+def await_end_of_writers(url: str) -> None:
+    """Wait until the server has noticed that every client which wrote to a database is gone."""
+    deadline = monotonic() + PATIENCE_S
+    while ask(url, WRITERS)[0][0]:
+        assert monotonic() < deadline, "a client that is gone still writes"
 
 
 def require_server() -> None:

@@ -3,8 +3,18 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
+from enum import Enum
 from types import TracebackType
 from typing import Self
+
+
+class Moment(Enum):
+    """When a connection is cut, seen from one message of the client."""
+
+    BEFORE = "before it is passed on"
+    HALFWAY = "when its first half was passed on"
+    ANSWERED = "when it was passed on and its answer has come, which is swallowed"
 
 
 class Proxy:
@@ -12,23 +22,46 @@ class Proxy:
 
     Attributes:
         port: Where it listens on the loopback address.
+        cuts: How many connections were cut at a message.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._server = host, port
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._pairs: list[_Pair] = []
         self._listener = self._listen(0)
+        self._cut_at: Callable[[bytes], Moment | None] = lambda _data: None
+        self._meanwhile: Callable[[], object] = lambda: None
         self.port: int = self._listener.getsockname()[1]
+        self.cuts = 0
 
     def cut(self) -> None:
         """Refuse new connections and break those there are."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for pair in self._pairs:
-            for end in pair:
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+            _end(pair.near, pair.far)
         self._pairs.clear()
+
+    def cut_at(
+        self, words: bytes, moment: Moment, *, times: int = 1, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
+        """Cut the connections whose client next sends a message with these words.
+
+        Args:
+            words: Of a message that the client sends by itself, after the answer to the one before.
+            moment: When to cut.
+            times: How many of them; later ones pass.
+            meanwhile: Done when the server has been cut off, before the client can know.
+        """
+        last = self.cuts + times
+
+        def found(data: bytes) -> Moment | None:
+            if words not in data or self.cuts == last:
+                return None
+            self.cuts += 1
+            return moment
+
+        self._cut_at, self._meanwhile = found, meanwhile
 
     def mend(self) -> None:
         """Let everything through again."""
@@ -52,19 +85,57 @@ class Proxy:
         while True:
             try:
                 near, _ = listener.accept()
-                far = socket.create_connection(self._server)
             except OSError:
                 return
-            self._pairs.append((near, far))
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=_pass_on, args=(source, sink), daemon=True).start()
+            try:
+                far = socket.create_connection(self._server)
+            except OSError:  # nobody listens there: neither does anybody here, for this one
+                near.close()
+                continue
+            pair = _Pair(near, far)
+            self._pairs.append(pair)
+            for way in (self._to_server, self._to_client):
+                threading.Thread(target=way, args=(pair,), daemon=True).start()
+
+    def _to_server(self, pair: "_Pair") -> None:
+        with contextlib.suppress(OSError):
+            while data := pair.near.recv(1 << 16):
+                moment = self._cut_at(data)
+                pair.swallows = moment is Moment.ANSWERED
+                if moment is None or pair.swallows:
+                    pair.far.sendall(data)
+                    continue
+                if moment is Moment.HALFWAY:
+                    pair.far.sendall(data[: len(data) // 2])
+                pair.cut = True
+                _end(pair.far)
+                self._meanwhile()
+                break
+        _end(pair.near, pair.far)
+        pair.near.close()
+
+    def _to_client(self, pair: "_Pair") -> None:
+        with contextlib.suppress(OSError):
+            while data := pair.far.recv(1 << 16):
+                if pair.swallows:
+                    _end(pair.far)
+                    self._meanwhile()
+                    break
+                pair.near.sendall(data)
+        if not pair.cut:  # else the client is told by who cut it, in its own time
+            _end(pair.near, pair.far)
+        pair.far.close()
 
 
-def _pass_on(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    for end in (source, sink):
+class _Pair:
+    """One connection of a client, and the one that carries it on."""
+
+    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+        self.near, self.far = near, far
+        self.swallows = self.cut = False
+
+
+def _end(*sockets: socket.socket) -> None:
+    for end in sockets:
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
-    source.close()

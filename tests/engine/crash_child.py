@@ -1,6 +1,7 @@
 """Books batches of fills from several threads as fast as it can, and says each batch's number once it is acknowledged.
 
-Run as a program: DIRECTORY FIRST_BATCH. It ends when it is killed, or after a bounded number of batches.
+Run as a program: STORE FIRST_BATCH, the store a directory or an address. It ends when it is killed, or after a bounded
+number of batches.
 """
 
 import sys
@@ -8,7 +9,9 @@ from itertools import count
 from pathlib import Path
 from threading import Lock, Thread
 
-from tests.engine.world import ACCOUNT, DEFINED, fill, store_at
+from tests.engine.world import ACCOUNT, DEFINED, fill
+from trueup.bootstrap import open_store
+from trueup.journal.postgres.address import Address, Place
 from trueup.model.events import FillBooked
 
 BATCH = 20
@@ -21,8 +24,8 @@ def batch(number: int) -> list[FillBooked]:
     return [fill(number * BATCH + index, side="buy" if index % 2 else "sell") for index in range(BATCH)]
 
 
-def main(directory: Path, first: int) -> None:
-    ledger = store_at(directory).ledger(ACCOUNT)
+def main(where: Place, first: int) -> None:
+    ledger = open_store(where).ledger(ACCOUNT)
     ledger.book_facts([DEFINED])
     numbers, lock = count(first), Lock()
 
@@ -43,4 +46,5 @@ def main(directory: Path, first: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    place = sys.argv[1]
+    main(Address.parse(place) if Address.is_one(place) else Path(place), int(sys.argv[2]))
