@@ -255,6 +255,20 @@ def test_snapshots_stand_where_they_are_due_however_far_the_views_are_behind(
     store.close()
 
 
+def test_a_reader_who_waits_for_the_views_is_not_kept_waiting_for_their_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeder_module, "INTERVAL_S", 3600.0)
+    store = store_at(tmp_path)
+    ledger = store.ledger(ACCOUNT)
+    ledger.book_facts([DEFINED])
+    for number in range(3):
+        ledger.book_facts([fill(number)])
+        assert store.synced(ACCOUNT) == ledger.head.seq
+        assert store.views.find(ACCOUNT, [f"fill|{number}"]) == {f"fill|{number}": ledger.head.seq}
+    store.close()
+
+
 def test_views_that_fail_do_not_stop_the_booking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = store_at(tmp_path)
     ledger = store.ledger(ACCOUNT)

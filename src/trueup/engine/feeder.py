@@ -1,5 +1,7 @@
 """Keeps the views behind the ledgers: one thread, one transaction at most every 20 ms, and a barrier for readers.
 
+A reader at the barrier is not kept waiting for the pace: what it waits for is written at once.
+
 Without the thread whoever owns the feeder steps it, and each step is one transaction.
 
 What the views are given is true at one seq: it is taken while no batch is in progress. Views that fail do not stop the
@@ -18,7 +20,7 @@ from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Change, Clock, Frame, Views
 
 INTERVAL_S = 0.020
-"""Least time between two transactions: what the views may lag when all is well."""
+"""Least time between two transactions while nobody waits: what the views may lag when all is well."""
 
 HEADS_INTERVAL_S = 1.0
 """Time between two notes of where the logs reach; the views say the same within milliseconds."""
@@ -69,6 +71,7 @@ class Feeder:
         self._feeding = Lock()
         self._moved = Condition()
         self._bell = Event()
+        self._hurry = Event()
         self._closing = Event()
         self._thread: Thread | None = None
         if background:
@@ -123,6 +126,8 @@ class Feeder:
             self.step()
             timeout_ms = 0  # nobody else will
         with self._moved:
+            if not self._done(ledger, seq):
+                self._hurry.set()
             if not self._moved.wait_for(lambda: self._done(ledger, seq), timeout_ms / 1000):
                 return False
             return self.failed is None and ledger in self._applied
@@ -162,6 +167,7 @@ class Feeder:
         """Feed what is pending, then stop."""
         self._closing.set()
         self._bell.set()
+        self._hurry.set()
         if self._thread is not None:
             self._thread.join()
         self.step()
@@ -173,9 +179,11 @@ class Feeder:
         while not self._closing.is_set():
             self._bell.wait()
             self._bell.clear()
+            self._hurry.clear()
             started = self._clock.monotonic()
             self.step()
-            self._closing.wait(max(0.0, INTERVAL_S - (self._clock.monotonic() - started)))
+            if not self._closing.is_set():
+                self._hurry.wait(max(0.0, INTERVAL_S - (self._clock.monotonic() - started)))
 
     def _feed(self) -> None:
         self._snapshots.clear()
