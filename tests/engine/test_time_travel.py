@@ -19,6 +19,7 @@ from trueup.book.book import Book, History
 from trueup.book.snapshot import snapshot_and_hash, state_hash
 from trueup.engine import store as store_module
 from trueup.engine import time_travel
+from trueup.engine.explaining import fifo_lots, round_trips
 from trueup.engine.ledger import Decide
 from trueup.engine.replay import NOW, Moment, entries
 from trueup.engine.resuming import resumed
@@ -30,7 +31,7 @@ from trueup.model import events as e
 from trueup.model.errors import NotFound
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.times import NS_PER_SECOND
-from trueup.ports import GENESIS, Milestone
+from trueup.ports import GENESIS, Head, Milestone
 
 SMALL = 1 << 16
 TICK = 10
@@ -308,6 +309,22 @@ def test_milestones_of_an_older_format_are_passed_over(monkeypatch: pytest.Monke
         monkeypatch.setattr(snapshot_module, "FORMAT", snapshot_module.FORMAT + 1)
         for moment, seq in ((Moment(seq=Seq(20)), 20), (Moment(recorded=10**9), store.ledger(ACCOUNT).head.seq)):
             assert same(as_of(store, ACCOUNT, moment), prefix(batches, seq))
+
+
+def test_a_milestone_without_a_readable_state_serves_no_venue_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with close_milestones(), told(busy()) as store:
+        moment = Moment(venue_time=50 * NS_PER_SECOND)
+        expected = as_of(store, ACCOUNT, moment)
+        monkeypatch.setattr(store, "milestone", lambda *_: Milestone(Head(Seq(4), GENESIS), b"", b""))
+        assert as_of(store, ACCOUNT, moment) == expected
+
+
+def test_a_position_that_nothing_had_touched_has_no_round_trips_and_no_lots() -> None:
+    key = (BTC.symbol, "net")
+    with told(busy()) as store:
+        assert list(round_trips(store, ACCOUNT, key, Moment(seq=Seq(3)))) == []
+        assert list(fifo_lots(store, ACCOUNT, key, Moment(seq=Seq(3)))) == []
+        assert [lot.quantity for lot in fifo_lots(store, ACCOUNT, key, Moment(seq=Seq(4)))] == [D(2)]
 
 
 def spoil(store: Store, seq: Seq, damage: str) -> None:

@@ -295,11 +295,9 @@ def _load(state: State, record: msgspec.Struct) -> State:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a field of a record
     """Decimals in one notation per value, in mappings too."""
-    if type(value) is Decimal:
-        return EXACT.normalize(value) if value else ZERO
     if type(value) is dict:
         return {name: _plain(part) for name, part in value.items()}
-    return value
+    return EXACT.normalize(value) if value else ZERO
 
 
 _ONE_NOTATION = frozenset({int, str, bool, NoneType})
