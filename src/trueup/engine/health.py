@@ -91,7 +91,7 @@ def check_proof(proof: Proof) -> Sequence[Check]:
     for ledger in proof.ledgers:
         name = f"chain of {ledger.account}"
         if ledger.log:
-            remedy = "Run `trueup journal verify --repair`; what no copy holds, restore from a backup."
+            remedy = "Run `trueup recover`; for what the views do not hold, with --from-backup."
             checks.append(Check(name, "fail", "; ".join(ledger.log), remedy))
         else:
             checks.append(Check(name, "ok", f"{ledger.events} events in {ledger.frames} frames, whole"))
@@ -105,7 +105,7 @@ def check_snapshots(proof: Proof) -> Sequence[Check]:
     """Snapshots that lie, or that a start would pass over."""
     lies = [f"{ledger.account}: {ledger.snapshot}" for ledger in proof.ledgers if ledger.snapshot]
     if lies:
-        remedy = "Run `trueup journal verify --repair`, which deletes it; the journal is not affected."
+        remedy = "Run `trueup recover`, which deletes it; the journal is not affected."
         return [Check("snapshots", "fail", "; ".join(lies), remedy)]
     found = [f"{ledger.account}: {problem}" for ledger in proof.ledgers for problem in ledger.passed_over]
     if found:

@@ -21,7 +21,7 @@ from trueup.journal.pages import DamagedDatabase
 from trueup.journal.recovery import Copies
 from trueup.model.errors import JournalDamaged, StorageError, ViewsFailed
 from trueup.model.identifiers import AccountId
-from trueup.ports import Head, Milestone, Storage, Views
+from trueup.ports import Head, Journal, Milestone, Storage, Views
 
 
 class RecoverableStorage(Storage, Protocol):
@@ -29,6 +29,10 @@ class RecoverableStorage(Storage, Protocol):
 
     def verify(self, ledger: AccountId, progress: Callable[[int, int], None] | None = None) -> VerifyReport:
         """Prove the chain of one log."""
+        ...
+
+    def log(self, ledger: AccountId) -> Journal:
+        """A log that was verified, to be read and closed; nothing in it is changed."""
         ...
 
     def views(self) -> CheckedViews:

@@ -21,7 +21,7 @@ from trueup.journal.findings import Finding, VerifyReport
 from trueup.model.differences import Kind, VenueSnapshot
 from trueup.model.errors import BadInput, JournalDamaged, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Frame, Milestone, OpenedLedger, Views
+from trueup.ports import Frame, Journal, Milestone, Views
 from trueup.reconcile.compare import compare
 
 FINDINGS_MAX = 20
@@ -54,8 +54,8 @@ class ProvableStorage(Protocol):
         """The views as they stand. Raises :class:`ViewsFailed`."""
         ...
 
-    def open_ledger(self, ledger: AccountId, views: Views | None, *, snapshot: bool = True) -> OpenedLedger:
-        """Verify a log, healing it from the views."""
+    def log(self, ledger: AccountId) -> Journal:
+        """A log that was verified, to be read and closed; nothing in it is changed."""
         ...
 
     def newest_milestone(self, ledger: AccountId) -> tuple[Milestone | None, Sequence[str]]:
@@ -177,7 +177,9 @@ def _prove_derived(storage: ProvableStorage, proof: LedgerProof, views: Views | 
 
 def _compare_derived(storage: ProvableStorage, proof: LedgerProof, views: Views | None, kept: Milestone | None) -> None:
     """Fold a log once, and on the way compare the views, as far as they go, and the snapshot, where it stands."""
-    with closing(storage.open_ledger(proof.account, None, snapshot=False).journal) as journal:
+    if not proof.head_seq:
+        return
+    with closing(storage.log(proof.account)) as journal:
         past = Past(journal)
         book = Book(proof.account, past)
         beside = _Beside(views, proof.account) if views is not None else None

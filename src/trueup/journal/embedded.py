@@ -23,6 +23,7 @@ from trueup.journal.snapshots import (
     snapshot_seqs,
     write_snapshot,
 )
+from trueup.journal.untouched import UntouchedDisk
 from trueup.journal.verify import Progress, verify
 from trueup.journal.views import SqliteViews
 from trueup.model.errors import StorageError
@@ -120,6 +121,17 @@ class EmbeddedStorage:
         """Read one ledger's whole log and prove its chain; nothing is changed. Raises :class:`JournalDamaged`."""
         path, known = self.directory.ledger_path(ledger), read_head(self.directory.head_path(ledger), ledger)
         return verify(path, ledger, known=known, progress=progress, disk=self._disk)
+
+    def log(self, ledger: AccountId) -> Journal:
+        """A log that was verified, to be read and closed; nothing in it is changed."""
+        return SegmentJournal.open(
+            self.directory.ledger_path(ledger),
+            ledger,
+            segment_bytes=self._segment_bytes,
+            head_file=self.directory.head_path(ledger),
+            disk=UntouchedDisk(self._disk),
+            background=False,
+        )[0]
 
     def adopt(self, ledger: AccountId, frames: Copies, head: Head) -> None:
         """Append the frames of another store: a log that lost its end is healed in the same way."""

@@ -1,6 +1,6 @@
 """What must hold in the views database: its pages, its log, and the rules between rows that no constraint expresses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import apsw
@@ -16,8 +16,8 @@ _DERIVED = (
     *("book_portfolio", "book_pyramids", "book_details", "book_signals", "book_comparisons"),
 )
 
-_LARGE = {"frames": 64, "fact_keys": 2_000}
-"""Tables that grow with every event, and the rows of them that make a slice of at most a few megabytes."""
+_LARGE: Mapping[str, tuple[str, int | str, int]] = {"frames": ("first", 0, 64), "fact_keys": ("key", "", 2_000)}
+"""Tables that grow with every event: the key within a ledger, what comes before all keys, the rows of a slice."""
 
 _RULES = {
     "a frame does not continue the one before it": """
@@ -70,19 +70,17 @@ def proving(db: apsw.Connection, path: Path) -> Iterator[None]:
             _refuse(path, found)
             yield
     for table in _DERIVED:
-        rows = db.execute(f"SELECT 1 FROM {table} JOIN ledgers ON id = ledger WHERE seq > applied LIMIT 1")  # noqa: S608 - names from this file
-        _refuse(path, [f"rows of what is not applied yet, in {table}" for _ in rows])
+        _refuse(path, [f"rows of what is not applied yet: {name} in {table}" for (name,) in db.execute(_AHEAD[table])])
         yield
 
 
 def _walked(db: apsw.Connection, table: str) -> Iterator[None]:
     """Read a large table, all of its columns, in the order of its key."""
-    columns = db.execute(f"SELECT name, pk FROM pragma_table_info('{table}') WHERE pk ORDER BY pk").fetchall()  # noqa: S608 - names from this file
-    key = ", ".join(name for name, _ in columns)
-    after: tuple[object, ...] = (0, "" if table == "fact_keys" else 0)
-    sql = f"SELECT {key}, * FROM {table} WHERE ({key}) > (?, ?) ORDER BY {key} LIMIT {_LARGE[table]}"  # noqa: S608 - the same
+    key, before_all, limit = _LARGE[table]
+    after = (0, before_all)
+    sql = f"SELECT ledger, {key}, * FROM {table} WHERE (ledger, {key}) > (?, ?) ORDER BY ledger, {key} LIMIT {limit}"  # noqa: S608 - names from this file
     while rows := db.execute(sql, after).fetchall():
-        after = tuple(rows[-1][: len(columns)])
+        after = rows[-1][:2]
         yield
 
 

@@ -139,6 +139,10 @@ class PostgresStorage:
             findings.append(Finding("frames", Path(), 0, str(flaw), first=lost, last=row.head.seq, at=place))
         return VerifyReport(head, frames, events, size, findings)
 
+    def log(self, ledger: AccountId) -> PostgresJournal:
+        """A journal to be read; nothing in it is changed."""
+        return PostgresJournal(self.database, self._booking, ledger, row := self._row(ledger), row.epoch)
+
     def adopt(self, ledger: AccountId, frames: Callable[[Seq], Iterator[Frame]], head: Head) -> None:
         """Append the frames of another store, as they are, up to a head; the views stay behind."""
         row = self._row(ledger)
