@@ -14,6 +14,7 @@ class Moment(Enum):
 
     BEFORE = "before it is passed on"
     HALFWAY = "when its first half was passed on"
+    SENT = "when it was passed on, whatever becomes of it"
     ANSWERED = "when it was passed on and its answer has come, which is swallowed"
 
 
@@ -105,9 +106,8 @@ class Proxy:
                 if moment is None or pair.swallows:
                     pair.far.sendall(data)
                     continue
-                if moment is Moment.HALFWAY:
-                    pair.far.sendall(data[: len(data) // 2])
                 pair.cut = True
+                pair.far.sendall(data[: _passed_on(data, moment)])
                 _end(pair.far)
                 self._meanwhile()
                 break
@@ -121,7 +121,8 @@ class Proxy:
                     _end(pair.far)
                     self._meanwhile()
                     break
-                pair.near.sendall(data)
+                if not pair.cut:
+                    pair.near.sendall(data)
         if not pair.cut:  # else the client is told by who cut it, in its own time
             _end(pair.near, pair.far)
         pair.far.close()
@@ -133,6 +134,10 @@ class _Pair:
     def __init__(self, near: socket.socket, far: socket.socket) -> None:
         self.near, self.far = near, far
         self.swallows = self.cut = False
+
+
+def _passed_on(data: bytes, moment: Moment) -> int:
+    return {Moment.BEFORE: 0, Moment.HALFWAY: len(data) // 2}.get(moment, len(data))
 
 
 def _end(*sockets: socket.socket) -> None:

@@ -19,6 +19,10 @@ _AGAIN_STATES = frozenset({"40001", "40P01", "55P03", "53300"})
 
 _RESTART = "See that the server runs and can be reached, then open the store again and resume by key."
 
+_BROKEN = "Look into the server's own log and at its disks before anything else; then resume by key."
+
+_LOCKED = "Another session held locks here: pg_stat_activity names it. Open the store again and resume by key."
+
 _REMEDIES: Mapping[str, str] = {
     "08": _RESTART,
     "22": "The values are not what the database can hold; look at them.",
@@ -26,9 +30,13 @@ _REMEDIES: Mapping[str, str] = {
     "25": "This server only reads, as a standby does: name the primary.",
     "28": "Check the user, the password and pg_hba.conf.",
     "3D": "Make the database first: CREATE DATABASE.",
+    "40": _LOCKED,
     "42": "Check that the role owns the tables, and their schema with `trueup db status`.",
     "53": "Free space or memory on the database server, or allow more connections.",
+    "55": _LOCKED,
     "57": _RESTART,
+    "58": _BROKEN,
+    "XX": _BROKEN,
 }
 """By SQLSTATE class."""
 
