@@ -8,7 +8,8 @@ from unittest.mock import patch
 from trueup.engine.changes import change
 from trueup.engine.feeder import Feeder
 from trueup.engine.keys import Keys
-from trueup.engine.ledger import Ledger, Receipt, Task
+from trueup.engine.ledger import Ledger, Task
+from trueup.engine.receipts import Receipt
 from trueup.engine.writer import Offer
 from trueup.journal import frame as frames
 from trueup.journal import recovery, segment_file
@@ -155,7 +156,7 @@ def keys_forgotten_early() -> Iterator[None]:
     """Identities leave memory before the views have them."""
     real = Keys.add
 
-    def add(self: Keys, booked: Sequence[tuple[str, Seq]]) -> None:
+    def add(self: Keys, booked: dict[str, Seq]) -> None:
         self._young.clear()
         real(self, booked)
 
