@@ -33,7 +33,7 @@ class Clock(Protocol):
         ...
 
 
-class Frame(msgspec.Struct, frozen=True):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One commit of one ledger: the unit of atomicity, hash, disk write, replication, backup and healing.
 
     Attributes:
@@ -59,7 +59,7 @@ class Frame(msgspec.Struct, frozen=True):
         return Seq(self.first + self.count - 1)
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """End of a ledger: the last seq and the hash of the frame that holds it."""
 
     seq: Seq

@@ -8,7 +8,7 @@ from trueup.engine.door import Fate
 from trueup.model.identifiers import Seq
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What became of an offer, durable when it is handed out.
 
     Attributes:

@@ -55,7 +55,7 @@ class Kind(StrEnum):
     MEMORY_DATABASE = "MEMORY_DATABASE"
 
 
-class VenuePosition(msgspec.Struct, frozen=True):
+class VenuePosition(msgspec.Struct, frozen=True, gc=False):
     """A position as the venue states it; None where the venue does not say."""
 
     instrument: str
@@ -95,7 +95,7 @@ class VenueSnapshot(msgspec.Struct, frozen=True):
     source: tuple[str, ...] = ()
 
 
-class Difference(msgspec.Struct, frozen=True):
+class Difference(msgspec.Struct, frozen=True, gc=False):
     """One finding of a comparison.
 
     Attributes:

@@ -10,7 +10,7 @@ from trueup.model.numbers import ONE
 InstrumentKind = Literal["spot", "linear", "inverse", "quanto"]
 
 
-class Instrument(msgspec.Struct, frozen=True, array_like=True):
+class Instrument(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One version of a contract's terms.
 
     Attributes:
