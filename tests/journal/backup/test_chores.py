@@ -149,6 +149,15 @@ def test_when_the_store_closes_the_last_events_are_copied_with_the_state_they_fo
     assert store.findings == []
 
 
+def test_a_store_that_closes_ends_its_chores_first(tmp_path: Path) -> None:
+    store = booked(tmp_path, 3)
+    keep_backups(store, tmp_path / "backup", apart_from=tmp_path / "data", tests=False)
+    thread = store.caretaker._thread
+    assert thread is not None
+    store.close()
+    assert not thread.is_alive()
+
+
 def test_a_last_backup_that_fails_is_told_and_the_store_closes(tmp_path: Path) -> None:
     store = quick_store(tmp_path)
     book(store, 3)

@@ -275,6 +275,21 @@ def test_a_blob_beyond_the_newest_manifest_that_is_damaged_is_told_and_counts_as
     assert ledger.head_seq == 11
 
 
+def test_a_blob_of_another_history_that_reaches_further_is_not_taken_for_a_continuation(
+    destination: LocalDestination, tmp_path: Path
+) -> None:
+    other, elsewhere = quick_store(tmp_path / "other"), destination_at(tmp_path / "other")
+    book(other, 1, *[1] * 24)
+    foreign = [chunk for chunk in backed_up(other, elsewhere).manifest.chunks if chunk.first <= 17 <= chunk.last]
+    other.close()
+    for chunk in foreign:
+        destination.put(chunk.name, elsewhere.get(chunk.name))
+    planned = plan(destination)
+    assert planned.heads[ACCOUNT] == newest(destination).ledger(ACCOUNT).head
+    assert [(loss.first, loss.last) for loss in planned.losses] == [(17, foreign[-1].last)]
+    assert any("does not continue the chain" in finding for finding in planned.findings)
+
+
 def test_one_backup_is_restored_exactly_as_its_manifest_says(destination: LocalDestination, tmp_path: Path) -> None:
     older = read_manifest(destination, listed(destination)[0].name)[0]
     target = NewDirectory.begin(tmp_path / "again")
