@@ -21,7 +21,7 @@ REQUIRED = os.environ.get("TRUEUP_REQUIRE_SERVICES") == "1"
 
 WRITERS = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name LIKE 'trueup writer%'"""
+    WHERE datname = current_database() AND application_name = 'trueup writer' AND state <> 'idle'"""
 
 
 def ask(url: str, *statements: str) -> Sequence[Any]:
@@ -41,7 +41,7 @@ def ask(url: str, *statements: str) -> Sequence[Any]:
 
 
 def await_end_of_writers(url: str) -> None:
-    """Wait until the server has noticed that every client which wrote to a database is gone."""
+    """Wait until the server is done with what clients that are gone had begun in a database."""
     deadline = monotonic() + PATIENCE_S
     while ask(url, WRITERS)[0][0]:
         assert monotonic() < deadline, "a client that is gone still writes"

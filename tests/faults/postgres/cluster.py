@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own, which may be killed, starved and misconfigured. No other program uses it.
 
 It is made by ``initdb`` in a directory of its own and listens on the loopback address only. It syncs, as one that is
-trusted with money does. As root it runs as the user ``postgres``, since no server runs as root.
+trusted with money does. As root it runs as the user ``postgres``, since none runs as root.
 """
 
 import os
@@ -23,6 +23,8 @@ import asyncpg
 from tests.postgresql import ask
 from tests.processes import PATIENCE_S
 
+OWNER = "postgres"
+
 PORTS = range(20_000, 32_000)
 """Below those that systems give to outgoing connections, so that a server that was killed finds its port free again."""
 
@@ -33,13 +35,15 @@ OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "shared_buffers": "16MB",
-    "commit_delay": "20000",  # microseconds in the middle of each COMMIT, before its log is synced: room for a fault
+    "commit_delay": "10000",  # microseconds in the middle of each COMMIT, before its log is synced: room for a fault
     "commit_siblings": "0",
 }
 
 
 def programs() -> Path | None:
-    """Where the server's programs are; None when they are nowhere."""
+    """Where the server's programs are; None where no server can be made."""
+    if os.geteuid() == 0 and OWNER not in {user.pw_name for user in pwd.getpwall()}:
+        return None
     found = shutil.which("initdb")
     beside = [Path(found).parent] if found else []
     packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
@@ -58,7 +62,7 @@ class Cluster:
         self._names = count(1)
         self._as: Mapping[str, Any] = {"cwd": directory, "env": _environment()}
         if os.geteuid() == 0:
-            owner = pwd.getpwnam("postgres")
+            owner = pwd.getpwnam(OWNER)
             os.chown(directory, owner.pw_uid, owner.pw_gid)
             self._as = {**self._as, "user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
 
@@ -122,6 +126,11 @@ class Cluster:
                 os.kill(process, signal.SIGKILL)
         self._process.wait(PATIENCE_S)
         self._process = None
+
+    def kill_writers(self) -> None:
+        """SIGKILL the sessions that book, as is done for want of memory; the server then begins anew by itself."""
+        for row in ask(self.url(), "SELECT pid FROM pg_stat_activity WHERE application_name = 'trueup writer'"):
+            os.kill(row["pid"], signal.SIGKILL)
 
     @contextmanager
     def setting(self, name: str, value: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The server of one's own, one for the tests of a module, and a fresh schema on it for each test."""
+"""The server of one's own, one in each process that runs tests, and a fresh schema on it for each test."""
 
 from collections.abc import Iterator
 
@@ -7,14 +7,14 @@ import pytest
 from tests.faults.postgres.cluster import Cluster, programs
 from tests.postgresql import REQUIRED
 
+ABSENT = "no server of one's own: initdb, postgres or, as root, the user of that name is absent"
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     found = programs()
     if found is None:
-        if REQUIRED:
-            pytest.fail("the programs of a PostgreSQL server (initdb, postgres) are required here, and absent")
-        pytest.skip("no programs of a PostgreSQL server (initdb, postgres) are installed")
+        (pytest.fail if REQUIRED else pytest.skip)(ABSENT)
     with Cluster.made(found) as made:
         yield made
 

@@ -22,15 +22,16 @@ DEATHS: dict[str, Callable[[Cluster], None]] = {
     "killed": Cluster.kill,
     "shut down at once": lambda cluster: cluster.stop(signal.SIGQUIT),
     "shut down in order": Cluster.stop,
+    "one session killed": Cluster.kill_writers,
 }
 
 
 def test_a_program_that_books_while_its_server_dies_again_and_again_loses_nothing(cluster: Cluster, url: str) -> None:
     luck = Random(5)
     with Booker(url) as booker:
-        for name in ("killed", "shut down at once", "shut down in order"):
+        for death in DEATHS.values():
             booker.await_batches(luck.randint(1, 12))
-            DEATHS[name](cluster)
+            death(cluster)
             cluster.start()
         booker.await_batches(2)
     for failure in booker.failures:
