@@ -104,7 +104,7 @@ def test_a_memory_that_was_not_the_fold_is_named(tmp_path: Path, world: World) -
 def test_views_that_are_not_what_the_log_says_are_named(tmp_path: Path, world: World) -> None:
     checked(tmp_path, world, world.facts())
     views = apsw.Connection(str(tmp_path / "views.sqlite3"))
-    views.execute("UPDATE positions SET quantity = '17'")
+    views.execute("UPDATE book_positions SET quantity = '17'")
     views.close()
     _, files = check_data(tmp_path, {MAIN: truth_of(world)}, {}, {})
     assert files != []
