@@ -13,6 +13,7 @@ from tests.processes import PATIENCE_S
 from trueup.journal import directory as directory_module
 from trueup.journal import format_file
 from trueup.journal.directory import DataDirectory
+from trueup.journal.segments import SegmentJournal
 from trueup.model.errors import DirectoryLocked, StorageError
 from trueup.model.identifiers import CONTROL, AccountId
 
@@ -143,3 +144,49 @@ def test_a_network_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(StorageError, match="network disk"):
         DataDirectory.open(tmp_path / "data")
     assert not (tmp_path / "data").exists()
+
+
+def test_the_lock_holds_although_its_file_is_deleted(tmp_path: Path) -> None:
+    first = DataDirectory.open(tmp_path)
+    (tmp_path / "lock").unlink()
+    with pytest.raises(DirectoryLocked, match="has not said who it is"):
+        DataDirectory.open(tmp_path)
+    first.close()
+    DataDirectory.open(tmp_path).close()
+
+
+@pytest.mark.parametrize("bit", range(len(format_file.line()) * 8))
+def test_no_flipped_bit_passes_for_another_format(tmp_path: Path, bit: int) -> None:
+    line = bytearray(format_file.line())
+    line[bit // 8] ^= 1 << bit % 8
+    (tmp_path / "format").write_bytes(line)
+    with pytest.raises(StorageError, match="damaged") as refusal:
+        DataDirectory.open(tmp_path)
+    assert "trueup recover" in refusal.value.remedy
+
+
+def test_a_format_is_written_again_only_where_a_segment_proves_the_directory_ours(tmp_path: Path) -> None:
+    ledger = AccountId("paper:main")
+    directory = DataDirectory.open(tmp_path)
+    directory.close()
+    for damage in (b"", format_file.line()[:-4]):
+        (tmp_path / "format").write_bytes(damage)
+        assert DataDirectory.mend(tmp_path) == ""
+    journal, _ = SegmentJournal.open(directory.ledger_path(ledger), ledger, segment_bytes=8_192)
+    journal.close()
+    assert "damaged; written again" in DataDirectory.mend(tmp_path)
+    DataDirectory.open(tmp_path, create=False).close()
+    (tmp_path / "format").unlink()
+    assert "missing; written again" in DataDirectory.mend(tmp_path)
+    (tmp_path / "format").write_bytes(format_file.line(2))  # whole, and not ours to touch
+    assert DataDirectory.mend(tmp_path) == ""
+
+
+def test_folders_that_are_gone_are_made_again(tmp_path: Path) -> None:
+    DataDirectory.open(tmp_path).close()
+    for name in ("ledgers", "heads"):
+        (tmp_path / name).rmdir()
+    directory = DataDirectory.open(tmp_path)
+    assert directory.ledgers() == []
+    assert (tmp_path / "heads").is_dir()
+    directory.close()
