@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 from benchmarks.measure import Row, in_turns, result, say, scratch, seconds
 from benchmarks.world import ACCOUNT, MILLISECOND, START, fills, opened
+from trueup.book.snapshot import state_hash
 from trueup.engine import store as store_module
-from trueup.engine.replay import Moment
+from trueup.engine.replay import Moment, book_at
 from trueup.engine.store import Store
-from trueup.engine.time_travel import as_of, head_at
+from trueup.engine.time_travel import as_of, book_as_of, head_at
 from trueup.model.identifiers import Seq
 
 EVENTS = 1_000_000
@@ -69,6 +70,7 @@ def _asked(events: int, positions: int, places: int) -> Queries:
         seqs = [Seq(chance.randrange(positions, head) + 1) for _ in range(places)]
         recorded = [Moment(recorded=head_at(ledger, seq).recorded_at) for seq in seqs]
         happened = [Moment(venue_time=START + (seq - positions) * MILLISECOND) for seq in seqs]
+        _require_true(store, [min(seqs), head])
         files = list(path.rglob("*.snapshot"))
         asked = Queries(
             [_ms(store, Moment(seq=seq)) for seq in seqs],
@@ -79,6 +81,15 @@ def _asked(events: int, positions: int, places: int) -> Queries:
         )
         store.close()
     return asked
+
+
+def _require_true(store: Store, seqs: Sequence[Seq]) -> None:
+    """What is timed must be the past: the fold of the log from its start, and the present at its end."""
+    for seq in seqs:
+        ledger, moment = store.ledger(ACCOUNT), Moment(seq=seq)
+        expected = ledger.book if seq == ledger.head.seq else book_at(ledger, moment)
+        if state_hash(book_as_of(store, ACCOUNT, moment)) != state_hash(expected):
+            raise RuntimeError(f"not the state of seq {seq}")
 
 
 def _ms(store: Store, moment: Moment) -> float:
