@@ -38,11 +38,12 @@ class Track:
         late: Facts that came late and await :meth:`refold`.
         again_from: From where on :meth:`refold` has to fold again; None when it is not due.
         publish_from: The first round trip that the views have not been told of.
+        told_from: The same as it was when they were told last.
     """
 
     __slots__ = (
         "again_from", "base", "base_key", "cash", "currency", "key", "late", "log", "matched", "mid", "posted",
-        "posted_unknown", "publish_from", "seq", "state", "wallet",
+        "posted_unknown", "publish_from", "seq", "state", "told_from", "wallet",
     )  # fmt: skip
 
     def __init__(
@@ -67,7 +68,7 @@ class Track:
         self.late: list[PositionFact] = []
         self.again_from: OrderKey | None = None
         self.seq = Seq(0)
-        self.publish_from = state.cycles + 1
+        self.publish_from = self.told_from = state.cycles + 1
 
     @property
     def time(self) -> int:
@@ -150,10 +151,16 @@ class Track:
                 state.apply(fact, self.matched)
         return state
 
+    @property
+    def cycles_changed(self) -> bool:
+        """Whether round trips ended, or were found not to have, since the views were told."""
+        return bool(self.state.closed) or self.publish_from != self.told_from
+
     def take_cycles(self) -> tuple[int, Sequence[Cycle]]:
         """Round trips the views have to replace: the first number, and all there are from there on."""
         first, cycles = self.publish_from, self.state.closed
-        self.publish_from, self.state.closed = self.state.cycles + 1, []
+        self.publish_from = self.told_from = self.state.cycles + 1
+        self.state.closed = []
         return first, cycles
 
     def _at_base(self) -> PositionState:

@@ -20,7 +20,7 @@ def change(book: Book, frames: Sequence[Frame], keys: Sequence[tuple[str, Seq]])
         touched, book.touched = sorted(book.touched, key=_key), set()
         orders, book.orders.touched = sorted(book.orders.touched), set()
         marks, book.touched_marks = sorted(book.touched_marks.items()), {}
-        cycles = {track.key: track.take_cycles() for track in touched}
+        cycles = {track.key: track.take_cycles() for track in touched if track.cycles_changed}
         return Change(
             ledger=book.account,
             seq=frames[-1].last,

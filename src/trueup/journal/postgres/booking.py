@@ -5,6 +5,7 @@ and the second finds that the head has moved. The same frame may be sent any num
 recognised by its hash when it stands already, so a commit whose outcome was unknown is settled by sending it again.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 
 from trueup.journal import control_rows, views_rows
@@ -16,7 +17,7 @@ from trueup.journal.postgres.transaction import Transaction
 from trueup.journal.soundness import require_sound
 from trueup.journal.views_rows import Row
 from trueup.model.errors import ConcurrentUpdate, StaleEpoch
-from trueup.model.identifiers import AccountId
+from trueup.model.identifiers import AccountId, Seq
 from trueup.model.numbers import exact
 from trueup.ports import GENESIS, Change
 
@@ -88,18 +89,21 @@ class Booking:
 
     async def put_rows(self, connection: Transaction, ledger: int, change: Change) -> None:
         """Write what a change did to the derived tables of a ledger."""
-        if change.keys:
-            keys = [(ledger, key, seq) for key, seq in change.keys]
-            await connection.copy_records_to_table("fact_keys", records=keys, columns=("ledger", "key", "seq"))
+        sent = asyncio.Event()
+        copied = asyncio.create_task(_copy_keys(connection, ledger, change.keys, sent))
+        await sent.wait()
+        try:  # the server is busy with its index of keys: make the other rows ready meanwhile
+            with exact():
+                statements = [(statement, by_column(rows)) for statement, rows in self._statements(ledger, change)]
+        finally:
+            await copied
         if change.cycles:
             gone = [(instrument, side, number) for (instrument, side), (number, _) in change.cycles.items()]
-            await connection.execute(_DROP_CYCLES, ledger, *by_column(gone))
+            await connection.execute(_DROP_CYCLES, ledger, *map(list, zip(*gone, strict=True)))
         if change.dropped_orders:
             await connection.execute(_DROP_ORDERS, ledger, list(change.dropped_orders))
-        with exact():
-            statements = list(self._statements(ledger, change))
-        for statement, rows in statements:
-            await connection.execute(statement, *by_column(rows))
+        for statement, columns in statements:
+            await connection.execute(statement, *columns)
 
     def _statements(self, ledger: int, change: Change) -> Iterator[tuple[str, Sequence[Row]]]:
         """One upsert for each table that has rows to write, instruments first, to which positions refer."""
@@ -139,6 +143,23 @@ class Booking:
             f"{self._address}: {change.ledger} stands at seq {row.head.seq}, and this goes on from {before}.",
             remedy="Nothing was written. Catch up with the ledger, decide again, and offer it again.",
         )
+
+
+async def _copy_keys(
+    connection: Transaction, ledger: int, keys: Sequence[tuple[str, Seq]], sent: asyncio.Event
+) -> None:
+    """Copy fact keys; says when all of them are on their way."""
+
+    def rows() -> Iterator[tuple[int, str, Seq]]:
+        for key, seq in keys:
+            yield ledger, key, seq
+        sent.set()  # who waits for it runs when the driver has sent the rest and waits itself
+
+    try:
+        if keys:
+            await connection.copy_records_to_table("fact_keys", records=rows(), columns=("ledger", "key", "seq"))
+    finally:
+        sent.set()
 
 
 def stale(ledger: AccountId, newer: int, epoch: int) -> StaleEpoch:

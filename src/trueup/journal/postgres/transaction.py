@@ -1,6 +1,6 @@
 """What one transaction's work may ask of its connection, be it the writer's own or one of the pool's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import asyncpg
@@ -26,7 +26,7 @@ class Transaction(Protocol):
         ...
 
     async def copy_records_to_table(
-        self, table_name: str, *, records: Sequence[Sequence[object]], columns: Sequence[str]
+        self, table_name: str, *, records: Iterable[Sequence[object]], columns: Sequence[str]
     ) -> str:
         """Write rows by the COPY protocol."""
         ...
