@@ -11,7 +11,17 @@ from typing import ClassVar
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 
 from tests.sim.test_vfs import plan
 from trueup import bootstrap
@@ -75,23 +85,16 @@ class Books(RuleBasedStateMachine):
     def ledger(self) -> Ledger:
         return self.house.store.ledger(ACCOUNT)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(target=fills)
+    def begin(self) -> MultipleResults[FillBooked]:
         assert self.ledger.book_facts([InstrumentDefined(ACCOUNT, PERP)]).booked == 1
+        return multiple(*(self._book("buy", Decimal(number), Decimal(100)) for number in (1, 2, 3)))
 
     # --- booking ------------------------------------------------------------------------------------------------------
 
     @rule(target=fills, side=st.sampled_from(["buy", "sell"]), quantity=NUMBERS, price=NUMBERS, late=st.booleans())
     def book(self, side: Side, quantity: Decimal, price: Decimal, late: bool) -> FillBooked:
-        number = len(self.known) + 1
-        self.time += NS_PER_SECOND
-        time = self.time - (number % 7) * NS_PER_SECOND - 1 if late else self.time
-        fill = FillBooked(
-            ACCOUNT, PERP.symbol, "net", side, quantity, price, Decimal("0.01"), "USDC", time, str(number)
-        )
-        assert self.ledger.book_facts([fill]).fates == [Fate.BOOKED]
-        self.known[str(number)] = fill
-        return fill
+        return self._book(side, quantity, price, late=late)
 
     @rule(fill=fills)
     def repeat(self, fill: FillBooked) -> None:
@@ -130,11 +133,14 @@ class Books(RuleBasedStateMachine):
 
     # --- what happens to it -------------------------------------------------------------------------------------------
 
-    @rule(end=st.sampled_from(["kill", "power"]), seed=st.integers(0, 9))
-    def crash(self, end: str, seed: int) -> None:
+    @rule()
+    def be_killed(self) -> None:
+        self._end("kill")
+
+    @rule(seed=st.integers(0, 9))
+    def lose_power(self, seed: int) -> None:
         self.house.machine._random.seed(seed)
-        self.house.end(plan(end=end))
-        self.house.machine.begin(plan(after=1_000_000))
+        self._end("power")
 
     # --- backups ------------------------------------------------------------------------------------------------------
 
@@ -161,8 +167,6 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def the_book_is_the_dictionary(self) -> None:
-        if not self.known:
-            return
         position = self.ledger.book.position(PERP.symbol)
         assert position is not None
         assert position.quantity == held(self.known)
@@ -174,11 +178,26 @@ class Books(RuleBasedStateMachine):
     def the_views_are_the_dictionary(self) -> None:
         self.house.store.synced(ACCOUNT)
         _, positions = self.house.store.views.positions(ACCOUNT)
-        assert [position.quantity for position in positions] == ([held(self.known)] if self.known else [])
+        assert [position.quantity for position in positions] == [held(self.known)]
+
+    def _book(self, side: Side, quantity: Decimal, price: Decimal, *, late: bool = False) -> FillBooked:
+        number = len(self.known) + 1
+        self.time += NS_PER_SECOND
+        time = self.time - (number % 7) * NS_PER_SECOND - 1 if late else self.time
+        fill = FillBooked(
+            ACCOUNT, PERP.symbol, "net", side, quantity, price, Decimal("0.01"), "USDC", time, str(number)
+        )
+        assert self.ledger.book_facts([fill]).fates == [Fate.BOOKED]
+        self.known[str(number)] = fill
+        return fill
+
+    def _end(self, end: str) -> None:
+        self.house.end(plan(end=end))
+        self.house.machine.begin(plan(after=1_000_000))
 
     def _destination(self) -> LocalDestination:
         return bootstrap.open_destination(self.root / "backups", create=True)
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=20, stateful_step_count=25)
+TestBooks.settings = settings(max_examples=40, stateful_step_count=15)
