@@ -219,6 +219,17 @@ class TestTwoManagers:
         assert other.get_pyramiding_state("GOLD").version == 1
         assert other.save_pyramiding_state("GOLD", last_pyramid_price=2).last_pyramid_price == 2
 
+    def test_the_same_change_made_by_both_is_two_changes(
+        self, one: DatabaseStateManager, other: DatabaseStateManager
+    ) -> None:
+        one.save_position(position_id="p", asset="BTC", size=1, entry_price=100)
+        seen = other.get_position("p")
+        assert seen is not None
+        one.save_position(one.get_position("p"), size=2, price=100)
+        with pytest.raises(ConcurrentUpdate):
+            other.save_position(seen, size=2, price=100)
+        assert other.save_position(other.get_position("p"), size=3, price=100).quantity == 3
+
     def test_both_at_once_lose_nothing(self, one: DatabaseStateManager, other: DatabaseStateManager) -> None:
         one.save_position(position_id="p", asset="BTC", size=1, entry_price=100)
 

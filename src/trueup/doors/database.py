@@ -87,6 +87,7 @@ class DatabaseStateManager:
         self.settings = door_settings(config, section)
         self._shelf: Shelf = open_shelf(self.settings.store, self.settings.backup_to)
         self._started_at = self._shelf.now()
+        self._instance = f"{gethostname()}:{os.getpid()}:{self._started_at}"
         self._seen: dict[tuple[AccountId, type, str], tuple[int, Decimal]] = {}
 
     # --- positions ----------------------------------------------------------------------------------------------------
@@ -132,6 +133,7 @@ class DatabaseStateManager:
             details=statement_fields(PositionDetailsSaved, {k: v for k, v in given.items() if k in DETAILS}),
             version=loaded[0],
             seen=loaded[1],
+            instance=self._instance,
             author=self.settings.author,
             now=now,
             venue_time=time_of(given["timestamp"], "timestamp") if given.get("timestamp") is not None else now,
@@ -333,7 +335,7 @@ class DatabaseStateManager:
         """
         self._shelf.beat(
             Instance(
-                instance_id=f"{gethostname()}:{os.getpid()}:{self._started_at}",
+                instance_id=self._instance,
                 host=gethostname(),
                 pid=os.getpid(),
                 version=__version__,

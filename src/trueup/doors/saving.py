@@ -1,8 +1,9 @@
 """Saving a position: which declared trade brings the book to it, and which details stand beside it. Pure.
 
 A saved quantity never overwrites anything. The difference to what the book holds is booked as a declared trade, whose
-identity is a function of the position's id and version, so that a repeated call books it once. The venue's own fills
-supersede it when they come. Nothing here ever sends an order.
+identity is a function of the position's id, its version and who saves it: a repeated call books it once, and two
+programs that make the same change at the same time have made two. The venue's own fills supersede it when they come.
+Nothing here ever sends an order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         details: Those that change, by field name.
         version: Of the position that the change was made on; 0 for a new one.
         seen: The quantity it had then.
+        instance: Tells the one who saves it from every other.
         now: Our wall clock in nanoseconds.
         venue_time: When it was traded.
     """
@@ -46,6 +48,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     details: Mapping[str, Any]
     version: int
     seen: Decimal
+    instance: str
     author: str
     now: int
     venue_time: int
@@ -118,16 +121,19 @@ def _stands(book: Book, wanted: Wanted, known: PositionDetailsSaved, held: _Held
     """Whether there is nothing to change, or this very change was booked before and only its answer was lost."""
     if known.version == wanted.version:
         return True
-    declared = book.declarations.get(_declaration(wanted))
-    return (
-        known.version == wanted.version + 1
-        and wanted.entry_price in (None, held.entry_price)
-        and (wanted.price is None or (declared is not None and declared.price == wanted.price))
-    )
+    if known.version != wanted.version + 1 or wanted.entry_price not in (None, held.entry_price):
+        return False
+    if held.quantity == wanted.seen:
+        return True  # no trade: the same details, whoever saved them
+    name = _declaration(wanted)
+    declared = book.declarations.get(name)
+    if declared is None:
+        return name in book.matched
+    return wanted.price in (None, declared.price)
 
 
 def _declaration(wanted: Wanted) -> str:
-    return f"{wanted.position_id}:{wanted.version + 1}"
+    return f"{wanted.position_id}:{wanted.version + 1}:{wanted.instance}"
 
 
 def _trade(book: Book, instrument: Instrument, wanted: Wanted, held: _Held, wished: Decimal) -> Sequence[Event]:
