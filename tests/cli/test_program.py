@@ -150,7 +150,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(story: Trueup, monkeypatch: pytes
     def broken(*_: object) -> None:
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr(positions, "books", broken)
+    monkeypatch.setattr(positions, "standing", broken)
     told = story("positions")
     assert told.code == 3
     assert "Traceback" in told.err
@@ -161,7 +161,7 @@ def test_an_interrupt_ends_it_as_shells_expect(story: Trueup, monkeypatch: pytes
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(positions, "books", interrupted)
+    monkeypatch.setattr(positions, "standing", interrupted)
     assert story("positions").code == 130
 
 
