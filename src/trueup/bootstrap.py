@@ -16,7 +16,7 @@ from trueup.engine.reading import Hints
 from trueup.engine.rebuilding import Note, Progress
 from trueup.engine.recovering import Backup
 from trueup.engine.restore_test import ChildTest
-from trueup.engine.scrub import Scrub
+from trueup.engine.scrub import Proven, Scrub, known
 from trueup.engine.store import Store
 from trueup.engine.upgrading import back_up_frames
 from trueup.journal.backup.chunks import chain
@@ -28,6 +28,7 @@ from trueup.journal.backup.salvage import holding
 from trueup.journal.directory import DataDirectory
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.journal.postgres.address import Address, Place
+from trueup.journal.proofs import read_proofs
 from trueup.journal.recovery import Copies
 from trueup.model.errors import BadInput, DirectoryLocked, NotFound, StorageError
 from trueup.model.identifiers import AccountId, Seq
@@ -51,7 +52,8 @@ def open_store(where: Place, progress: Progress | None = None, *, create: bool =
     except BaseException:
         storage.close()
         raise
-    store.chores([Scrub(store, store.clock.monotonic)])
+    keep = storage.keep_proofs if isinstance(storage, EmbeddedStorage) else None
+    store.chores([Scrub(store, store.clock.monotonic, keep)])
     return store
 
 
@@ -81,6 +83,12 @@ def open_outdated(address: Address) -> "PostgresStorage":
 def back_up_outdated(storage: "PostgresStorage", to: Path, progress: Callable[[Seq, Seq], None]) -> Made:
     """Back up a database that waits for an upgrade. Raises :class:`BackupFailed`."""
     return back_up_frames(storage, SystemClock(), open_destination(to, create=True), progress)
+
+
+def last_proven(path: Path) -> Sequence[Proven]:
+    """What a store running on a data directory last proved of itself; this process need not own it."""
+    content = read_proofs(path)
+    return known(content) if content is not None else []
 
 
 def rebuild_views(where: Place, progress: Progress, note: Note) -> None:

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.cli.program import MAIN, STORY, Result, Trueup, rows, written
-from trueup.bootstrap import open_storage
+from trueup.bootstrap import open_storage, open_store
 from trueup.engine import health
+from trueup.engine.scrub import Scrub
+from trueup.journal.embedded import EmbeddedStorage
 
 
 def verdicts(result: Result) -> dict[str, Any]:
@@ -87,3 +90,20 @@ def test_the_story_stays_as_it_is(story: Trueup) -> None:
     story("doctor")
     assert story("journal", "export").out == before
     assert story("reconcile", *MAIN, "--snapshot", STORY / "clearinghouse_state.json").code == 0
+
+
+def test_a_directory_in_use_says_what_its_store_last_proved(story: Trueup, data: Path) -> None:
+    store = open_store(data)
+    storage = store._storage
+    assert isinstance(storage, EmbeddedStorage)
+    store.ledger(store.accounts()[0])
+    scrub = Scrub(store, store.clock.monotonic, storage.keep_proofs)
+    scrub.whole_round()
+    found = story("doctor", "--json")
+    check = verdicts(found)["scrub"]
+    assert (found.code, check["verdict"]) == (1, "ok")
+    assert "pages, book, copy, log, rows: last proven 0 minutes ago" in check["detail"]
+    storage.keep_proofs(msgspec.json.encode([msgspec.structs.replace(scrub.report()[1], problem="it is not whole")]))
+    found = story("doctor", "--json")
+    assert (found.code, verdicts(found)["scrub"]["detail"]) == (3, "book of hyperliquid:main: it is not whole")
+    store.close()

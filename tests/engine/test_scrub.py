@@ -2,17 +2,21 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
 
 from tests.engine.world import ACCOUNT, DEFINED, fill
 from trueup.book.snapshot import state_hash
+from trueup.bootstrap import last_proven
 from trueup.engine import scrub as scrub_module
 from trueup.engine.clock import SystemClock
 from trueup.engine.ledger import Ledger
-from trueup.engine.scrub import FIRST_S, PAUSE_S, ROUND_S, Scrub
+from trueup.engine.scrub import FIRST_S, PAUSE_S, ROUND_S, Scrub, known
 from trueup.engine.store import Store
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.journal.segment_file import BLOCK, segment_path
@@ -53,7 +57,7 @@ def scrub(store: Store) -> Scrub:
 
 
 def problems(scrub: Scrub) -> list[str]:
-    return [f"{known.layer} {known.account}" for known in scrub.report() if known.problem]
+    return [f"{one.layer} {one.account}" for one in scrub.report() if one.problem]
 
 
 def flip(path: Path, at: int) -> None:
@@ -72,13 +76,13 @@ def lose_copies(store: Store) -> None:
 def test_all_layers_of_a_sound_store_are_proven_with_the_time(store: Store, scrub: Scrub) -> None:
     before = store.clock.now()
     scrub.whole_round()
-    found = {(known.layer, known.account): known for known in scrub.report()}
+    found = {(one.layer, one.account): one for one in scrub.report()}
     assert set(found) == {(layer, who) for layer in ("log", "book", "copy", "rows") for who in (ACCOUNT, OTHER)} | {
         ("pages", "")
     }
-    for known in found.values():
-        assert known.proven_at == known.looked_at >= before
-        assert not known.problem
+    for one in found.values():
+        assert one.proven_at == one.looked_at >= before
+        assert not one.problem
     assert found["log", ACCOUNT].seq == store.ledger(ACCOUNT).head.seq
     assert not scrub.findings
 
@@ -330,3 +334,52 @@ def test_a_saved_head_that_rots_is_written_again(store: Store, ledger: Ledger, s
         scrub.whole_round()
         assert head.read_bytes() == true
         assert "written again" in scrub.findings[-1]
+
+
+def test_a_large_book_is_proven_position_by_position(
+    store: Store, ledger: Ledger, scrub: Scrub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrub_module, "HASHED_MAX", 0)
+    monkeypatch.setattr(scrub_module, "POSITIONS_A_SLICE", 1)
+    scrub.whole_round()
+    assert not scrub.findings
+    true = state_hash(ledger.book)
+    ledger.book.tracks[DEFINED.instrument.symbol, "net"].state.quantity += 1
+    scrub.whole_round()
+    assert "not what the log folds to" in scrub.findings[0]
+    assert state_hash(ledger.book) == true
+
+
+@pytest.mark.parametrize("hashed_max", [0, 500])
+def test_a_busy_ledger_raises_no_false_alarm(
+    store: Store, ledger: Ledger, scrub: Scrub, monkeypatch: pytest.MonkeyPatch, hashed_max: int
+) -> None:
+    monkeypatch.setattr(scrub_module, "HASHED_MAX", hashed_max)
+    done, numbers = Event(), count(1_000)
+
+    def book() -> None:
+        while not done.is_set():
+            number = next(numbers)
+            ledger.book_facts([fill(number, side="sell" if number % 3 else "buy", at=number % 50)])
+
+    with ThreadPoolExecutor(1) as pool:
+        booking = pool.submit(book)
+        for _ in range(5):
+            scrub.whole_round()
+        done.set()
+        booking.result()
+    assert next(numbers) > 1_010
+    assert not scrub.findings
+    assert problems(scrub) == []
+
+
+def test_the_report_of_a_round_is_kept_for_whoever_asks(store: Store, tmp_path: Path) -> None:
+    storage = store._storage
+    assert isinstance(storage, EmbeddedStorage)
+    assert last_proven(tmp_path / "data") == []
+    scrub = Scrub(store, store.clock.monotonic, storage.keep_proofs)
+    scrub.whole_round()
+    assert last_proven(tmp_path / "data") == scrub.report()
+    (tmp_path / "data" / "proven").write_bytes(b"no report")
+    assert last_proven(tmp_path / "data") == []
+    assert known(b"[1]") == []

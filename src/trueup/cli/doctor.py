@@ -38,8 +38,10 @@ def doctor(
     Example:
       trueup doctor --json
     """
+    from trueup.bootstrap import last_proven
     from trueup.cli.session import place
     from trueup.engine import health
+    from trueup.engine.clock import SystemClock
 
     out = Output(as_json=as_json)
     where = place(ctx, data)
@@ -48,6 +50,8 @@ def doctor(
         checks += health.check_directory(where)
     if not isinstance(where, Path) or where.exists():
         checks += _check_stored(where, out)
+    if isinstance(where, Path):
+        checks += health.check_scrubbed(last_proven(where), SystemClock().now())
     if backup is not None:
         checks += _check_backups(backup)
     verdict = health.worst(checks)

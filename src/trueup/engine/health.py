@@ -13,17 +13,21 @@ import apsw
 import msgspec
 
 from trueup import __version__
+from trueup.engine.scrub import Proven
 from trueup.engine.store import Store
 from trueup.engine.verifying import Proof
 from trueup.journal.sqlite import MOUNTS, check_version, network_disk
 from trueup.model.errors import ViewsFailed
 from trueup.model.identifiers import AccountId
+from trueup.model.times import format_time
 
 FREE_BYTES_LOW = 1 << 30
 FREE_BYTES_MIN = 64 << 20
 """Room for a few segments of the journal; with less, booking is about to stop."""
 
 LIBRARIES = ("msgspec", "typer", "rich", "PyYAML", "platformdirs")
+
+NANOSECONDS_A_MINUTE = 60_000_000_000
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -112,6 +116,21 @@ def check_snapshots(proof: Proof) -> Sequence[Check]:
         remedy = "Nothing is lost: a start reads more of the journal, and the next snapshot takes their place."
         return [Check("snapshots", "warn", "; ".join(found), remedy)]
     return [Check("snapshots", "ok", "usable")]
+
+
+def check_scrubbed(proven: Sequence[Proven], now: int) -> Sequence[Check]:
+    """What the scrub of the store last found, and how long ago it proved every layer."""
+    wrong = [
+        f"{one.layer}{f' of {one.account}' if one.account else ''}: {one.problem}" for one in proven if one.problem
+    ]
+    if wrong:
+        return [Check("scrub", "fail", "; ".join(wrong), "Stop the store and run `trueup recover`.")]
+    if not proven:
+        return []
+    layers = ", ".join(dict.fromkeys(one.layer for one in proven))
+    oldest = min(one.looked_at for one in proven)
+    ago = f"{max(0, now - oldest) // NANOSECONDS_A_MINUTE} minutes ago or later"
+    return [Check("scrub", "ok", f"{layers}: last proven {ago}, at {format_time(oldest)}")]
 
 
 def check_booked(store: Store, accounts: Sequence[AccountId]) -> Sequence[Check]:

@@ -6,6 +6,7 @@
     lock                   who owns the directory; the lock itself is the kernel's, on the directory, so that it dies
                            with its process and is not lost with a file
     views.sqlite3          the views, derived
+    proven                 what a running store last proved of itself, a note for people
     ledgers/NAME/          the journal of one ledger, NAME quoted as in a URL
     heads/NAME             where that journal was known to reach: a witness apart from what it speaks for
 """

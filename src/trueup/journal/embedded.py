@@ -11,6 +11,7 @@ from trueup.journal.disk import Disk
 from trueup.journal.findings import Finding, VerifyReport
 from trueup.journal.misplaced import put_back
 from trueup.journal.pages import DamagedDatabase
+from trueup.journal.proofs import write_proofs
 from trueup.journal.records import read_head
 from trueup.journal.recovery import Copies
 from trueup.journal.segment_file import SEGMENT_BYTES
@@ -220,6 +221,10 @@ class EmbeddedStorage:
     def describe(self) -> Mapping[str, str]:
         """That nobody else has the directory."""
         return {"lock": "free"}
+
+    def keep_proofs(self, content: bytes) -> None:
+        """Note what was proven, for whoever asks while this process owns the directory. Raises :class:`StorageError`."""
+        write_proofs(self.directory.path, content, self._disk)
 
     def close(self) -> None:
         """Let other processes have the directory."""

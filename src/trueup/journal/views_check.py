@@ -64,8 +64,8 @@ def proving(db: apsw.Connection, path: Path) -> Iterator[None]:
     """
     for table in _LARGE:
         yield from _walked(db, table)
-    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
-        if table not in _LARGE:
+    for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        if (table := str(name)) not in _LARGE:
             found = [str(text) for (text,) in db.execute(f"PRAGMA quick_check('{table}')") if text != "ok"]
             _refuse(path, found)
             yield
@@ -77,7 +77,7 @@ def proving(db: apsw.Connection, path: Path) -> Iterator[None]:
 def _walked(db: apsw.Connection, table: str) -> Iterator[None]:
     """Read a large table, all of its columns, in the order of its key."""
     key, before_all, limit = _LARGE[table]
-    after = (0, before_all)
+    after: tuple[object, ...] = (0, before_all)
     sql = f"SELECT ledger, {key}, * FROM {table} WHERE (ledger, {key}) > (?, ?) ORDER BY ledger, {key} LIMIT {limit}"  # noqa: S608 - names from this file
     while rows := db.execute(sql, after).fetchall():
         after = rows[-1][:2]
