@@ -21,7 +21,8 @@ from trueup.model.identifiers import CONTROL, AccountId, Seq
 PORTFOLIO = s.PortfolioStateSaved(CONTROL, 1, 5, "me", D("1000"), D("1200.50"), D(10), D(1), D(2), D(3))
 PYRAMID = s.PyramidingStateSaved(CONTROL, "GOLD", 1, 5, "me", D("70000"), "Long_1")
 DETAILS = s.PositionDetailsSaved(
-    ACCOUNT, "Long_1", BTC.symbol, "net", 1, 5, "me", True, D(1), D(2), D(3), D(4), D(5), D(6), D(7), "risk", D(1), D(1), "DEC", "2026-12-24",
+    ACCOUNT, "Long_1", BTC.symbol, "net", 1, 5, "me",
+    True, D(1), D(2), D(3), D(4), D(5), D(6), D(7), "risk", D(1), D(1), "DEC", "2026-12-24",
     "F", "1", D(52000), "PE", "CE", D(1), D(2), "3", "4", "rolled", 1, 7, D(-5), "2026-11-26", D(51000), D(50000),
     "me", "r1",
 )  # fmt: skip

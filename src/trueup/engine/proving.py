@@ -35,7 +35,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 def verify(destination: Destination, name: str, clock: Clock, scratch: Path | None, progress: Progress) -> Verified:
-    """Prove a backup, the newest unless it is named, and look at all others. Raises as :func:`prove`, but for damage."""
+    """Prove a backup, the newest unless named, and look at all others. Raises as :func:`prove`, but for damage."""
     wanted = manifests.full_name(name) if name else newest(destination)
     problems: list[str] = []
     ledgers: Sequence[RestoredLedger] = ()

@@ -54,7 +54,7 @@ EVENTS_A_SLICE = 500
 POSITIONS_A_SLICE = 100
 
 HASHED_MAX = 500
-"""Positions up to which the state is hashed as a whole, which takes 40 microseconds each while nobody can book. Of more,
+"""Positions up to which the state is hashed as a whole, which takes 40 µs each while nobody can book. Of more,
 each is compared by itself, and the milestones prove the rest."""
 
 BYTES_A_SLICE = 1 << 20

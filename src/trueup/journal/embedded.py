@@ -223,7 +223,7 @@ class EmbeddedStorage:
         return {"lock": "free"}
 
     def keep_proofs(self, content: bytes) -> None:
-        """Note what was proven, for whoever asks while this process owns the directory. Raises :class:`StorageError`."""
+        """Note what was proven, for whoever asks while this process has the directory. Raises :class:`StorageError`."""
         write_proofs(self.directory.path, content, self._disk)
 
     def close(self) -> None:
