@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.engine.world import ACCOUNT, DEFINED, fill
+from tests.engine.world import ACCOUNT, DEFINED, PERP, fill
 from tests.sim.test_vfs import plan
 from trueup.engine.store import Store
 from trueup.journal import sqlite, views_check
@@ -90,10 +90,33 @@ def test_views_that_a_crash_left_between_two_migrations_are_sound(tmp_path: Path
     db.close()
 
 
+def test_a_round_trip_that_a_late_fill_undoes_is_forgotten_by_views_that_heard_of_it_before_the_start(
+    tmp_path: Path,
+) -> None:
+    disk = FaultyDisk()
+    store = store_on(disk, tmp_path)
+    ledger = store.ledger(ACCOUNT)
+    ledger.book_facts([DEFINED, fill(1), fill(9, side="sell")])
+    store.synced(ACCOUNT)
+    assert len(store.views.cycles(ACCOUNT, PERP.symbol)) == 1
+    ledger.book_facts([fill(5)])  # the views do not hear of it
+    disk.fail("sync", EIO)
+    with pytest.raises(JournalFailed):
+        ledger.book_facts([fill(20)])
+    store.reopen(ACCOUNT)
+    store.synced(ACCOUNT)
+    assert store.views.cycles(ACCOUNT, PERP.symbol) == []
+    store.close()
+
+
+def store_on(disk: FaultyDisk, path: Path) -> Store:
+    storage = EmbeddedStorage.open(path / "data", disk=disk, segment_bytes=SEGMENT, background=False)
+    return Store.open(storage, SimulatedClock(), background=False)
+
+
 def test_a_ledger_that_could_not_be_opened_again_books_nothing_until_it_is(tmp_path: Path) -> None:
     disk = FaultyDisk()
-    storage = EmbeddedStorage.open(tmp_path / "data", disk=disk, segment_bytes=SEGMENT, background=False)
-    store = Store.open(storage, SimulatedClock(), background=False)
+    store = store_on(disk, tmp_path)
     ledger = store.ledger(ACCOUNT)
     ledger.book_facts([DEFINED, fill(1)])
     store.synced(ACCOUNT)

@@ -38,7 +38,8 @@ class Track:
         late: Facts that came late and await :meth:`refold`.
         again_from: From where on :meth:`refold` has to fold again; None when it is not due.
         publish_from: The first round trip that the views have not been told of.
-        told_from: The same as it was when they were told last.
+        told_from: The same as it was when they were told last; 0 before this track told them anything. They may hold
+            round trips all the same, from before a start, so the first thing they are told is from where on to forget.
     """
 
     __slots__ = (
@@ -68,7 +69,8 @@ class Track:
         self.late: list[PositionFact] = []
         self.again_from: OrderKey | None = None
         self.seq = Seq(0)
-        self.publish_from = self.told_from = state.cycles + 1
+        self.publish_from = state.cycles + 1
+        self.told_from = 0
 
     @property
     def time(self) -> int:
