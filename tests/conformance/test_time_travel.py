@@ -27,7 +27,7 @@ def told(store: Store) -> list[FillBooked]:
     fills = [fill(number, at=2 if number == 30 else None) for number in range(1, 41)]
     for place in range(0, 40, 2):
         ledger.book_facts(fills[place : place + 2])
-    store.synced(ACCOUNT)
+        store.synced(ACCOUNT)  # each by itself, so that states are kept along the way however slow the views are
     return fills
 
 
