@@ -102,6 +102,13 @@ def test_what_is_no_snapshot_is_refused() -> None:
             restore(data, lambda: ())
 
 
+def test_a_snapshot_whose_inner_part_is_none_is_refused() -> None:
+    outer = msgspec.msgpack.decode(snapshot(World().book))
+    outer[0] = b"\xc1"
+    with pytest.raises(BadInput, match="Fold the log instead"):
+        restore(msgspec.msgpack.encode(outer), lambda: ())
+
+
 def test_an_older_format_is_refused() -> None:
     outer = msgspec.msgpack.decode(snapshot(World().book))
     inner = msgspec.msgpack.decode(outer[0])
