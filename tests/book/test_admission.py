@@ -159,6 +159,9 @@ def test_no_amount_is_without_bounds(event: e.Event, number: str) -> None:
                 book.admit(e.InstrumentDefined(ACCOUNT, changed) if isinstance(changed, Instrument) else changed)
             assert refusal.value.field == field.name
             assert refusal.value.remedy
+            if isinstance(event, e.FillBooked) and isinstance(changed, e.FillBooked):  # many are looked at together
+                refused = book.refusals([event, changed])
+                assert [(place, told.args) for place, told in refused.items()] == [(1, refusal.value.args)]
 
 
 @pytest.mark.parametrize("number", ["9" * 36 + "." + "9" * 36, "1e-36", "1e35", "0.00", "1." + "0" * 50])

@@ -5,8 +5,6 @@ Whatever passes here folds without an error in every arrival order. Refusals com
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from itertools import chain
-from operator import attrgetter
 from typing import get_args
 
 from msgspec.structs import fields
@@ -65,7 +63,10 @@ def check(event: e.Event, instruments: Instruments, unmatched: Callable[[str], D
 
 def check_fills(fills: Sequence[e.FillBooked], instruments: Instruments) -> dict[int, BadInput]:
     """How :func:`check` refuses those of many fills that it does, by place. Fills are the most frequent of facts."""
-    within_bounds = bounded(*chain.from_iterable(map(_AMOUNTS_OF_FILL, fills)))  # else it is asked of each
+    numbers: list[Decimal | None] = []
+    for fill in fills:
+        numbers += (fill.quantity, fill.price, fill.fee, fill.fee_value, fill.settled_amount, fill.start_position)
+    within_bounds = bounded(*numbers)  # else it is asked of each
     refused: dict[int, BadInput] = {}
     for place, fill in enumerate(fills):
         try:
@@ -187,5 +188,3 @@ _AMOUNTS: Mapping[type, Sequence[str]] = {
     for kind in (Instrument, *get_args(e.Event))
 }
 """The decimal fields of each kind of event, and of an instrument's terms."""
-
-_AMOUNTS_OF_FILL = attrgetter(*_AMOUNTS[e.FillBooked])

@@ -24,7 +24,7 @@ from trueup.book.valuation import contract_value
 from trueup.book.wallet import NEVER, Wallet
 from trueup.model import events as e
 from trueup.model.errors import BadInput
-from trueup.model.facts import OrderKey, fact_key, order_key, position_key
+from trueup.model.facts import OrderKey, fact_key, only_fills, order_key, position_key
 from trueup.model.identifiers import CONTROL, AccountId, PositionKey, Seq
 from trueup.model.instruments import Instrument, wallet_currency
 from trueup.model.numbers import EXACT, ZERO, exact
@@ -103,8 +103,8 @@ class Book:
 
     def refusals(self, facts: Sequence[e.Fact]) -> dict[int, BadInput]:
         """How :meth:`admit` refuses those of some facts that it does, by their place."""
-        if self.account != CONTROL and set(map(type, facts)) <= {e.FillBooked}:
-            return check_fills(cast("Sequence[e.FillBooked]", facts), self.instruments)
+        if self.account != CONTROL and only_fills(facts):
+            return check_fills(facts, self.instruments)
         refused: dict[int, BadInput] = {}
         for place, fact in enumerate(facts):
             try:

@@ -4,7 +4,7 @@ A door decides about one batch and writes nothing itself. Every offered fact end
 quarantined, or covered (an opening cut for a time the book already knows).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -13,14 +13,14 @@ from trueup.book.book import Book
 from trueup.book.declared import confirmed_by, confirming
 from trueup.engine.keys import identity
 from trueup.model import events as e
-from trueup.model.facts import fact_key, terms
+from trueup.model.facts import fact_key, only_fills, terms
 from trueup.model.identifiers import Seq
 from trueup.model.instruments import Instrument
 
 EventAt = Callable[[Seq], e.Event]
 """The event at a seq, to compare the terms of what is offered again."""
 
-Booked = Callable[[Collection[str]], Mapping[str, Seq]]
+Booked = Callable[[Iterable[str]], Mapping[str, Seq]]
 """Which of some identities are on record, and where."""
 
 
@@ -68,8 +68,8 @@ class Door:
             twins: By identity, what may be the same trade under another one (:func:`trueup.engine.twins.twins`).
         """
         refusals = self._book.refusals(facts)
-        if not (booked or twins or refusals or self._book.declarations) and set(map(type, facts)) <= {e.FillBooked}:
-            places = dict(zip(keys, range(len(keys)), strict=True))
+        if not (booked or twins or refusals or self._book.declarations) and only_fills(facts):
+            places = {key: place for place, key in enumerate(keys)}
             if len(places) == len(keys):  # new fills, all different: there is nothing to decide
                 self.events, self.keys, self.fates = list(facts), places, [Fate.BOOKED] * len(facts)
                 return

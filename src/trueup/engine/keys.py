@@ -5,7 +5,7 @@ two every key is found. So that a new fact need not wait for the disk to say tha
 ever booked: where the bit of a key is not set, it was never booked; where it is, the views are asked.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from trueup.model.errors import ViewsFailed
@@ -18,6 +18,8 @@ GENERATION = 100_000
 
 BITS = 1 << 24
 """Two megabytes a ledger: once a million keys are booked, 6 % of new facts cost a look-up for nothing."""
+
+_MASK = BITS - 1
 
 Find = Callable[[Sequence[str]], Mapping[str, Seq]]
 
@@ -33,11 +35,6 @@ def identity(event: Event) -> str | None:
     if isinstance(event, SourceRead):
         return f"source|{event.sha256}|{event.name}"
     return None if isinstance(event, InstrumentDefined) else fact_key(event)
-
-
-def _places(keys: Iterable[str]) -> Iterator[int]:
-    """Where the bits of keys are."""
-    return map((BITS - 1).__and__, map(hash, keys))
 
 
 class Keys:
@@ -59,10 +56,13 @@ class Keys:
         self._old: dict[str, Seq] = {}
         self._young_last = self._old_last = Seq(0)
 
-    def booked(self, keys: Collection[str]) -> dict[str, Seq]:
+    def booked(self, keys: Iterable[str]) -> dict[str, Seq]:
         """Seqs of those of the keys that are booked already."""
-        bits = self._bits
-        marked = [key for key, bit in zip(keys, _places(keys), strict=True) if bits[bit >> 3] >> (bit & 7) & 1]
+        bits, marked = self._bits, []
+        for key in keys:
+            bit = hash(key) & _MASK
+            if bits[bit >> 3] >> (bit & 7) & 1:
+                marked.append(key)
         if not marked:
             return {}
         known = {key: seqs[key] for seqs in (self._old, self._young) for key in marked if key in seqs}
@@ -71,16 +71,17 @@ class Keys:
             known.update(self._look_up(elsewhere))
         return known
 
-    def add(self, booked: dict[str, Seq]) -> None:
-        """Remember facts that are being booked, with their seqs in ascending order."""
+    def add(self, booked: Sequence[tuple[str, Seq]]) -> None:
+        """Remember facts that are being booked."""
         if booked:
             self._young.update(booked)
-            self._set_bits(booked)
-            self._young_last = next(reversed(booked.values()))
+            self._set_bits([key for key, _ in booked])
+            self._young_last = booked[-1][1]
 
     def _set_bits(self, keys: Iterable[str]) -> None:
         bits = self._bits
-        for bit in _places(keys):
+        for key in keys:
+            bit = hash(key) & _MASK
             bits[bit >> 3] |= 1 << (bit & 7)
 
     def _look_up(self, keys: Sequence[str]) -> Mapping[str, Seq]:

@@ -379,9 +379,9 @@ class Ledger:
             self._staged_rows.append(rows)
             self._staged_bytes += len(rows)
             self._past.staged.extend(events)
-            booked = dict(zip(keys, cast("Iterable[Seq]", map(first.__add__, keys.values())), strict=True))
+            booked = cast("list[tuple[str, Seq]]", [(key, first + place) for key, place in keys.items()])
             self.keys.add(booked)
-            self._staged_keys.extend(booked.items())
+            self._staged_keys += booked
             self.book.evolve(events, first)
             self._folding = False
         return first

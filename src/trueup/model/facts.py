@@ -1,8 +1,9 @@
 """Identity, content and order of facts: when two are the same, when they conflict, which folds first."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from hashlib import blake2b
+from typing import TypeGuard
 
 from trueup.model import events as e
 from trueup.model.identifiers import PositionKey
@@ -32,6 +33,14 @@ def kind_of(event: e.Event) -> str:
 def fact_keys(facts: Iterable[e.Fact]) -> list[str]:
     """The identities of many facts."""
     return ["fill|" + f.venue_trade_id if type(f) is e.FillBooked else fact_key(f) or "" for f in facts]
+
+
+def only_fills(facts: Sequence[e.Event]) -> TypeGuard[Sequence[e.FillBooked]]:
+    """Whether there is nothing but fills among some facts, as there usually is."""
+    for fact in facts:  # noqa: SIM110 - all() costs three times as much for the one fact that it usually is
+        if type(fact) is not e.FillBooked:
+            return False
+    return True
 
 
 def terms(event: e.Event) -> tuple[object, ...]:

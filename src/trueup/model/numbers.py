@@ -23,8 +23,6 @@ from decimal import (
     localcontext,
     setcontext,
 )
-from itertools import repeat
-from operator import mod
 
 from trueup.model.errors import BadInput
 
@@ -88,16 +86,18 @@ def bounded(*numbers: Decimal | None) -> bool:
 
     Ask of many numbers at once: most of the cost of a single one is the change of context.
     """
-    known = [number for number in numbers if number is not None]
     outside = getcontext()
     setcontext(_GRID)
     try:
-        # The remainder tells all but a zero with too many digits.
-        return not any(map(mod, known, repeat(_FINEST))) and min(map(Decimal.adjusted, known), default=0) >= -DIGITS_MAX
+        for number in numbers:
+            # The remainder tells all but a zero with too many digits.
+            if number is not None and (number % _FINEST or not (number or number.adjusted() >= -DIGITS_MAX)):
+                return False
     except InvalidOperation:
         return False
     finally:
         setcontext(outside)
+    return True
 
 
 def _bounded(number: Decimal, field: str, value: object) -> Decimal:
