@@ -309,6 +309,26 @@ class LiveVenue(Venue, Protocol):
         """What the venue offers."""
         ...
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What a person has to know of it now: history that is about to be forgotten or already is, in sentences."""
+        ...
+
+    async def check(self) -> Sequence[str]:
+        """A first look, in sentences: that it is there, whose account it is, how its clock runs, what the key may do."""
+        ...
+
+    def refused(self) -> Sequence[Refused]:
+        """Rows of its answers that could not be read, as they came, since this was last asked.
+
+        Whoever books the facts that came with them puts these on record too.
+        """
+        ...
+
+    def client_id(self, client_order_id: str) -> str:
+        """What the venue calls an order to which we give this id: what its reports carry."""
+        ...
+
     async def marks(self, instruments: Sequence[str]) -> Sequence[Mark]:
         """Mark prices; an instrument without one is left out."""
         ...
