@@ -178,18 +178,18 @@ class HttpTransport:
         try:
             response = await self._http.send(request, stream=True)
             try:
-                body = await _body(response, call.answer_s)
+                body = await read_body(response, call.answer_s)
             finally:
                 await response.aclose()
         except _NEVER_LEFT as error:
             raise self._failed(
                 Unavailable(
-                    f"{self._name} cannot be reached: {_words(error)}.",
+                    f"{self._name} cannot be reached: {words(error)}.",
                     remedy="Nothing was sent; it is safe to try again.",
                 )
             ) from error
         except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
-            raise self._failed(self._unanswered(call, _words(error))) from error
+            raise self._failed(self._unanswered(call, words(error))) from error
         return Answer(response.status_code, dict(response.headers), body, sent_at, self._clock.now())
 
     def _failed(self, error: VenueError) -> VenueError:
@@ -204,7 +204,7 @@ class HttpTransport:
         return Unavailable(told, remedy="It is safe to ask again.")
 
 
-async def _body(response: httpx.Response, answer_s: float) -> bytes:
+async def read_body(response: httpx.Response, answer_s: float) -> bytes:
     """All of it, within bounds: a body that comes a byte at a time would outlast any time-out between two of them."""
     body = bytearray()
     async with asyncio.timeout(answer_s):
@@ -221,7 +221,7 @@ def _retry_after(answer: Answer) -> float:
     return float(text) if text.isascii() and text.isdecimal() else RETRY_AFTER_S
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
     """What an error says, or its name: those of time-outs are silent."""
     return str(error) or type(error).__name__
 

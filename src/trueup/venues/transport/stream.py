@@ -12,7 +12,7 @@ from contextlib import suppress
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
-from trueup.model.errors import Malformed, Unavailable, VenueError
+from trueup.model.errors import Malformed, RateLimited, Unavailable, VenueError
 from trueup.model.venues import Gap
 from trueup.ports import Clock
 from trueup.venues.transport.health import ConnectionHealth
@@ -160,7 +160,7 @@ class Stream(Generic[Item]):
         """One connection, from opening it to its end."""
         try:
             connection = await self._connect()
-        except Unavailable as error:
+        except (Unavailable, RateLimited) as error:
             self._lost(error)
             return
         try:
