@@ -297,6 +297,22 @@ class Venue(Protocol):
         ...
 
 
+class FactStream(Protocol):
+    """Facts of a venue as they happen, and the gaps between them; an asynchronous generator is one too."""
+
+    def __aiter__(self) -> "FactStream":
+        """Itself."""
+        ...
+
+    async def __anext__(self) -> Fact | Gap:
+        """The next one; waits for it. Raises a :class:`VenueError` when the stream is lost for good."""
+        ...
+
+    async def aclose(self) -> None:
+        """Leave; what has not been read is dropped."""
+        ...
+
+
 class LiveVenue(Venue, Protocol):
     """A venue account that is followed and traded.
 
@@ -315,7 +331,11 @@ class LiveVenue(Venue, Protocol):
         ...
 
     async def check(self) -> Sequence[str]:
-        """A first look, in sentences: that it is there, whose account it is, how its clock runs, what the key may do."""
+        """A first look, in sentences: is it there, whose account is it, how does its clock run, what may the key do."""
+        ...
+
+    async def cursor_at(self, venue_time: int) -> str:
+        """A cursor from which the history tells everything that happened at or after a time in nanoseconds."""
         ...
 
     def refused(self) -> Sequence[Refused]:
@@ -333,7 +353,7 @@ class LiveVenue(Venue, Protocol):
         """Mark prices; an instrument without one is left out."""
         ...
 
-    def stream(self) -> AsyncIterator[Fact | Gap]:
+    def stream(self) -> FactStream:
         """Facts as they happen; after a :class:`Gap`, the first item of all, the history is to be pulled."""
         ...
 

@@ -138,6 +138,7 @@ EVENTS: list[e.Event] = [
     last(World().mark("1")),
     e.Quarantined(ACCOUNT, "", "why", b""),
     e.SourceRead(ACCOUNT, "file", "00", "userFills", 1, 0),
+    e.CursorMoved(ACCOUNT, "7"),
     e.Compared(ACCOUNT, "SYNCED", ("file",), 1, 1, (("SYNCED", 1),)),
 ]
 

@@ -200,6 +200,16 @@ def test_what_answers_say_of_the_account_is_kept_and_the_newest_counts() -> None
     assert restore(snapshot(told.book), lambda: ()).learnt == told.book.learnt
 
 
+def test_how_far_the_venue_was_read_moves_nothing_and_the_newest_counts() -> None:
+    told = World().buy("1", "100")
+    balances = told.book.balances()
+    assert told.book.cursor is None
+    assert told.add(e.CursorMoved(ACCOUNT, "8")).add(e.CursorMoved(ACCOUNT, "7")).book.cursor == "7"
+    assert {name: balance.total for name, balance in told.book.balances().items()} == {
+        name: balance.total for name, balance in balances.items()
+    }
+
+
 def test_the_newest_terms_can_be_asked_for() -> None:
     later = Instrument("BTC/USDC:USDC", "BTC", "linear", "BTC", "USDC", "USDC", price_tick=D("0.5"), version=2)
     book = World().book

@@ -109,10 +109,26 @@ def test_a_snapshot_whose_inner_part_is_none_is_refused() -> None:
         restore(msgspec.msgpack.encode(outer), lambda: ())
 
 
+def test_how_far_the_venue_was_read_is_kept() -> None:
+    world = World().buy("1", "100")
+    without = state_hash(world.book)
+    book = world.add(e.CursorMoved(ACCOUNT, "7")).book
+    assert back(book).cursor == "7"
+    assert snapshot(back(book)) == snapshot(book)
+    assert state_hash(book) != without
+
+
+def test_a_book_that_never_followed_a_venue_is_written_as_before_there_were_cursors() -> None:
+    inner = msgspec.msgpack.decode(msgspec.msgpack.decode(snapshot(everything().book))[0])
+    assert (inner[0], len(inner)) == (3, 17)
+    assert back(everything().book).cursor is None
+    assert state_hash(everything().book).hex() == "5c17b7bc1f62dc8af4d9624ca3e5d609de6ae447ba824fb5e330b20532ccc1c5"
+
+
 def test_an_older_format_is_refused() -> None:
     outer = msgspec.msgpack.decode(snapshot(World().book))
     inner = msgspec.msgpack.decode(outer[0])
-    inner[0] = FORMAT + 1
+    inner[0] = FORMAT - 1
     outer[0] = msgspec.msgpack.encode(inner)
     with pytest.raises(BadInput, match=f"this version reads {FORMAT}"):
         restore(msgspec.msgpack.encode(outer), lambda: ())

@@ -39,6 +39,7 @@ def test_every_event_comes_back_as_it_went() -> None:
         e.OpeningPosition(LEDGER, "BTC/USD:USD", Decimal(-2), 5, "o1", price=None),
         e.Quarantined(LEDGER, "fill|1", "twice", b"\x00\xffNaN inf", booked_seq=None),
         e.SourceRead(LEDGER, "Infinity-NaN.json", "00", "fills", 1, 0),
+        e.CursorMoved(LEDGER, '{"time":1}'),
         compared(Decimal("-0.5")),
     ]
     assert decode(encode(events)) == events

@@ -33,6 +33,7 @@ FIELDS = {
     "quarantined/1": "account key reason offered booked_seq source",
     "mark/1": "account instrument price venue_time source",
     "source/1": "account name sha256 kind rows refused",
+    "cursor/1": "account cursor",
     "compared/1": "account status source cut compared counts breaks unlisted not_compared",
     "portfolio_state/1": "account version saved_at author initial_capital closed_equity total_risk_amount "
     "total_risk_percent total_vol_amount margin_used",

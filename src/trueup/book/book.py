@@ -58,6 +58,7 @@ class Book:
         breaks: What the newest comparison with the venue found.
         control: What programs stated.
         learnt: What answers said of the account itself, by name.
+        cursor: Up to where the venue's history is booked; None when it was never pulled.
         latest: Venue time of the newest fact that is not a fill.
         weak_until: Venue time of the newest fill to which the venue gave no id; 0 when each has one.
     """
@@ -72,6 +73,7 @@ class Book:
         self.claimed: dict[str, Decimal] = {}
         self.quarantined = 0
         self.learnt: dict[str, str] = {}
+        self.cursor: str | None = None
         self.latest = 0
         self.weak_until = 0
         self.orders = Orders()
@@ -323,6 +325,9 @@ class Book:
         """Provenance moves nothing; what it says of the account is kept."""
         self.learnt.update(event.learnt)
 
+    def _cursor(self, event: e.CursorMoved) -> None:
+        self.cursor = event.cursor
+
     def _compared(self, event: e.Compared) -> None:
         self.breaks.record(event, self.seq)
 
@@ -438,6 +443,7 @@ class Book:
         e.MarkSampled: _mark,
         e.Quarantined: _quarantined,
         e.SourceRead: _source,
+        e.CursorMoved: _cursor,
         e.Compared: _compared,
         **dict.fromkeys(STATEMENTS, _stated),
     }

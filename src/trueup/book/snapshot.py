@@ -30,6 +30,10 @@ from trueup.model.statements import PortfolioStateSaved, PositionDetailsSaved, P
 FORMAT = 3
 """Raised with every change of the records below; an older snapshot is then not used and the log is folded instead."""
 
+FOLLOWED = 4
+"""The format of a book that has a cursor. One without is written as it was before there were any, so snapshots and
+hashes from that time stay what they are."""
+
 
 class _HoldingRecord(msgspec.Struct, array_like=True, gc=False):
     quantity: Decimal
@@ -109,6 +113,10 @@ class _BookRecord(msgspec.Struct, array_like=True, gc=False):
     waiting: dict[str, SignalLogged]
 
 
+class _FollowedRecord(_BookRecord, gc=False):
+    cursor: str | None = None
+
+
 class _Snapshot(msgspec.Struct, array_like=True, gc=False):
     """What is proved, and beside it what may differ between equal books.
 
@@ -181,11 +189,11 @@ def restore(data: bytes, history: History | None = None) -> Book:
     """
     outer = _outer(data)
     try:
-        record = msgspec.msgpack.decode(outer.book, type=_BookRecord)
+        record = msgspec.msgpack.decode(outer.book, type=_FollowedRecord)
     except msgspec.DecodeError as error:
         raise _unusable(str(error)) from error
-    if record.format != FORMAT:
-        raise _unusable(f"format {record.format}, this version reads {FORMAT}")
+    if record.format not in {FORMAT, FOLLOWED}:
+        raise _unusable(f"format {record.format}, this version reads {FORMAT} and {FOLLOWED}")
     book = Book(record.account, history or _no_history)
     book.seq = outer.seq
     book.latest = outer.latest
@@ -198,6 +206,7 @@ def restore(data: bytes, history: History | None = None) -> Book:
     book.claimed = record.claimed
     book.quarantined = record.quarantined
     book.learnt = record.learnt
+    book.cursor = record.cursor
     if record.compared is not None:
         book.breaks.record(record.compared, outer.compared_seq)
     book.control.portfolio = record.portfolio
@@ -214,29 +223,30 @@ def restore(data: bytes, history: History | None = None) -> Book:
 
 
 def _core(book: Book) -> bytes:
-    return _encoder.encode(
-        _BookRecord(
-            format=FORMAT,
-            account=book.account,
-            instruments=[
-                terms for _, versions in sorted(book.instruments.items()) for _, terms in sorted(versions.items())
-            ],
-            tracks=[_track_record(track) for track in _sorted_tracks(book)],
-            wallets={name: _dump(_WalletRecord, wallet) for name, wallet in book.wallets.items()},
-            marks=book.marks,
-            declarations=book.declarations,
-            matched=_plain(book.matched),
-            claimed=_plain(book.claimed),
-            quarantined=book.quarantined,
-            orders=book.orders.open,
-            learnt=book.learnt,
-            compared=book.breaks.outcome,
-            portfolio=book.control.portfolio,
-            pyramids=book.control.pyramids,
-            details=book.control.details,
-            waiting=book.control.waiting,
-        )
+    record = _BookRecord(
+        format=FORMAT if book.cursor is None else FOLLOWED,
+        account=book.account,
+        instruments=[
+            terms for _, versions in sorted(book.instruments.items()) for _, terms in sorted(versions.items())
+        ],
+        tracks=[_track_record(track) for track in _sorted_tracks(book)],
+        wallets={name: _dump(_WalletRecord, wallet) for name, wallet in book.wallets.items()},
+        marks=book.marks,
+        declarations=book.declarations,
+        matched=_plain(book.matched),
+        claimed=_plain(book.claimed),
+        quarantined=book.quarantined,
+        orders=book.orders.open,
+        learnt=book.learnt,
+        compared=book.breaks.outcome,
+        portfolio=book.control.portfolio,
+        pyramids=book.control.pyramids,
+        details=book.control.details,
+        waiting=book.control.waiting,
     )
+    if book.cursor is not None:
+        record = _FollowedRecord(*msgspec.structs.astuple(record), book.cursor)
+    return _encoder.encode(record)
 
 
 def _outer(data: bytes) -> _Snapshot:

@@ -123,7 +123,7 @@ class Ledger:
             ConcurrentUpdate: Another writer booked first; nothing was written. What it left is folded: decide again.
             Busy: Too many callers wait already.
         """
-        return self._writer.call(partial(Ledger._decided, decide=decide))
+        return self._writer.call(partial(Ledger.decide_now, decide=decide))
 
     def book_facts(self, facts: Iterable[e.Fact]) -> Receipt:
         """Book facts: new ones once, known ones not again, contradictions into quarantine. Raises as :meth:`commit`."""
@@ -131,19 +131,23 @@ class Ledger:
 
     def note(self, notes: Iterable[Note]) -> Receipt:
         """Put on record what was read and what could not be, each once. Raises as :meth:`commit`."""
-        return self._writer.call(partial(Ledger._notes, notes=list(notes)))
+        return self._writer.call(partial(Ledger.note_now, notes=list(notes)))
 
     def submit(self, decide: Decide) -> "Future[Receipt]":
         """:meth:`commit` for a thread that does not wait."""
-        return self._writer.submit(partial(Ledger._decided, decide=decide))
+        return self._writer.submit(partial(Ledger.decide_now, decide=decide))
 
     async def acommit(self, decide: Decide) -> Receipt:
         """:meth:`commit` for asyncio; any number of callers share one writer."""
-        return await self._writer.acall(partial(Ledger._decided, decide=decide))
+        return await self._writer.acall(partial(Ledger.decide_now, decide=decide))
 
     async def abook_facts(self, facts: Iterable[e.Fact]) -> Receipt:
         """:meth:`book_facts` for asyncio."""
         return await self._writer.acall(Facts(facts))
+
+    async def aserve(self, task: Task) -> Receipt:
+        """Have a task done: what it leaves to be written stands in one frame. Raises as :meth:`commit`."""
+        return await self._writer.acall(task)
 
     def read(self, query: Callable[[Book], Answer]) -> Answer:
         """Ask the book between two batches: what the query sees is durable and true at one seq.
@@ -388,7 +392,8 @@ class Ledger:
 
     # --- tasks --------------------------------------------------------------------------------------------------------
 
-    def _decided(self, decide: Decide) -> Receipt:
+    def decide_now(self, decide: Decide) -> Receipt:
+        """One caller's turn to decide."""
         events = decide(self.book)
         keys = [(key, i) for i, event in enumerate(events) if (key := identity(event)) is not None]
         for event in events:
@@ -417,7 +422,8 @@ class Ledger:
             fates += self._new_facts(facts)
         return Receipt(first, self.book.seq, fates)
 
-    def _notes(self, notes: Sequence[Note]) -> Receipt:
+    def note_now(self, notes: Sequence[Note]) -> Receipt:
+        """One caller's turn to put notes on record."""
         offered = {key: note for note in notes if (key := identity(note)) is not None}
         known = self.keys.booked(offered)
         new = [(key, note) for key, note in offered.items() if key not in known]

@@ -344,6 +344,19 @@ class SourceRead(Body, frozen=True, tag="source/1"):
     learnt: tuple[tuple[str, str], ...] = ()
 
 
+class CursorMoved(Body, frozen=True, tag="cursor/1"):
+    """The venue's history is booked up to here: the next pull begins with this cursor.
+
+    Committed with the facts that lead up to it, so it is never ahead of what is booked.
+
+    Attributes:
+        cursor: As the venue's adapter made it; nobody else reads it.
+    """
+
+    account: AccountId
+    cursor: str
+
+
 class Compared(Body, frozen=True, tag="compared/1"):
     """The book was compared with a snapshot of the venue, and this is the outcome, until another one is recorded.
 
@@ -388,6 +401,7 @@ Decision = (
     | Quarantined
     | MarkSampled
     | SourceRead
+    | CursorMoved
     | Compared
     | PortfolioStateSaved
     | PyramidingStateSaved
