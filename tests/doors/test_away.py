@@ -5,21 +5,21 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from tests.proxy import Proxy
 from trueup import DatabaseStateManager, PortfolioStateManager
 from trueup.journal.postgres import limits
 from trueup.model.errors import StorageError, StoreAway
+from trueup.testing.servers.proxy import TcpProxy
 
 
 @pytest.fixture
-def proxy(database: str) -> Iterator[Proxy]:
+def proxy(database: str) -> Iterator[TcpProxy]:
     parts = urlsplit(database)
-    with Proxy(parts.hostname or "127.0.0.1", parts.port or 5432) as between:
+    with TcpProxy(parts.hostname or "127.0.0.1", parts.port or 5432) as between:
         yield between
 
 
 @pytest.fixture
-def manager(database: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseStateManager]:
+def manager(database: str, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseStateManager]:
     """One that reaches its database through the proxy, and gives a database up after two attempts."""
     monkeypatch.setattr(limits, "TRIES_MAX", 2)
     monkeypatch.setattr("trueup.doors.shelf.PAUSE_FIRST_S", 0.0)
@@ -29,7 +29,7 @@ def manager(database: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield made
 
 
-def test_reads_are_stale_and_writes_refused_until_it_is_back(manager: DatabaseStateManager, proxy: Proxy) -> None:
+def test_reads_are_stale_and_writes_refused_until_it_is_back(manager: DatabaseStateManager, proxy: TcpProxy) -> None:
     manager.save_position(position_id="p", asset="BTC", size=1, entry_price=100, current_stop=90)
     manager.save_portfolio_state(closed_equity=1000)
     manager.log_signal(kind="EXIT", instrument="BTC", fingerprint="f")
@@ -67,14 +67,14 @@ def test_reads_are_stale_and_writes_refused_until_it_is_back(manager: DatabaseSt
     assert manager.log_signal(kind="EXIT", instrument="BTC", fingerprint="g")
 
 
-def test_what_was_never_read_is_not_made_up(manager: DatabaseStateManager, proxy: Proxy) -> None:
+def test_what_was_never_read_is_not_made_up(manager: DatabaseStateManager, proxy: TcpProxy) -> None:
     proxy.cut()
     with pytest.raises(StoreAway):
         manager.get_all_open_positions()
 
 
 def test_a_store_that_was_away_a_moment_ago_is_not_asked_by_every_call(
-    manager: DatabaseStateManager, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    manager: DatabaseStateManager, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trueup.doors.shelf.PAUSE_FIRST_S", 3600.0)
     manager.get_all_open_positions()

@@ -9,12 +9,12 @@ import pytest
 from tests.engine.evidence import assert_sound
 from tests.engine.world import ACCOUNT, DEFINED, fill
 from tests.faults.postgres.cluster import Cluster
-from tests.proxy import Moment, Proxy
 from trueup.bootstrap import open_storage, open_store
 from trueup.engine.store import Store
 from trueup.journal.postgres import limits
 from trueup.journal.postgres.address import Address
 from trueup.model.errors import JournalFailed, StaleEpoch
+from trueup.testing.servers.proxy import Moment, TcpProxy
 
 COMMIT = b"COMMIT;"
 COPY = b"PGCOPY\n"
@@ -26,14 +26,14 @@ FACTS = [fill(number) for number in range(40)]
 
 
 @pytest.fixture
-def proxy(cluster: Cluster) -> Iterator[Proxy]:
+def proxy(cluster: Cluster) -> Iterator[TcpProxy]:
     parts = urlsplit(cluster.url())
-    with Proxy(parts.hostname or "", parts.port or 0) as between:
+    with TcpProxy(parts.hostname or "", parts.port or 0) as between:
         yield between
 
 
 @pytest.fixture
-def store(url: str, proxy: Proxy) -> Iterator[Store]:
+def store(url: str, proxy: TcpProxy) -> Iterator[Store]:
     """Reached through the proxy."""
     address = urlunsplit(urlsplit(url)._replace(netloc=f"postgres@127.0.0.1:{proxy.port}"))
     with closing(open_store(Address.parse(address))) as opened:
@@ -50,7 +50,7 @@ def assert_sound_at(url: str, booked: int) -> None:
 
 @pytest.mark.parametrize(("words", "moment"), WORDS)
 def test_a_commit_that_is_cut_three_times_is_acknowledged_and_stands_once(
-    store: Store, proxy: Proxy, url: str, words: bytes, moment: Moment
+    store: Store, proxy: TcpProxy, url: str, words: bytes, moment: Moment
 ) -> None:
     proxy.cut_at(words, moment, times=3)
     assert store.ledger(ACCOUNT).book_facts(FACTS[10:20]).booked == 10
@@ -61,7 +61,7 @@ def test_a_commit_that_is_cut_three_times_is_acknowledged_and_stands_once(
 
 @pytest.mark.parametrize(("moment", "already"), [(Moment.BEFORE, 0), (Moment.HALFWAY, 0), (Moment.ANSWERED, 10)])
 def test_one_that_is_cut_every_time_is_not_acknowledged_and_says_what_to_do(
-    store: Store, proxy: Proxy, url: str, moment: Moment, already: int, monkeypatch: pytest.MonkeyPatch
+    store: Store, proxy: TcpProxy, url: str, moment: Moment, already: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "TRIES_MAX", 2)
     proxy.cut_at(COMMIT if already else COPY, moment, times=2)
@@ -76,7 +76,7 @@ def test_one_that_is_cut_every_time_is_not_acknowledged_and_says_what_to_do(
 
 @pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.ANSWERED])
 def test_an_old_leader_cut_off_in_its_commit_adds_nothing_to_what_the_new_one_books(
-    store: Store, proxy: Proxy, url: str, moment: Moment
+    store: Store, proxy: TcpProxy, url: str, moment: Moment
 ) -> None:
     """The new leader takes over, and books the same, before the old one can know that its connection is gone."""
 

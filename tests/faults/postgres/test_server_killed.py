@@ -12,11 +12,11 @@ from tests.engine.evidence import assert_sound
 from tests.engine.world import ACCOUNT, DEFINED, fill
 from tests.faults.postgres.booker import Booker
 from tests.faults.postgres.cluster import Cluster
-from tests.proxy import Moment, Proxy
 from trueup.bootstrap import open_store
 from trueup.journal.postgres import limits
 from trueup.journal.postgres.address import Address
 from trueup.model.errors import JournalFailed, StorageError, ViewsFailed
+from trueup.testing.servers.proxy import Moment, TcpProxy
 
 DEATHS: dict[str, Callable[[Cluster], None]] = {
     "killed": Cluster.kill,
@@ -53,7 +53,7 @@ def test_a_server_that_dies_in_the_middle_of_a_commit_is_waited_for(
         DEATHS[name](cluster)
         cluster.start()
 
-    with Proxy(parts.hostname or "", parts.port or 0) as proxy:
+    with TcpProxy(parts.hostname or "", parts.port or 0) as proxy:
         between = urlunsplit(parts._replace(netloc=f"postgres@127.0.0.1:{proxy.port}"))
         with closing(open_store(Address.parse(between))) as store:
             ledger = store.ledger(ACCOUNT)

@@ -1,4 +1,7 @@
-"""A TCP proxy of a test's own, to cut what lies between a program and its server, and to let it through again."""
+"""A TCP proxy that cuts, half-closes or stalls by command what lies between a program and its server.
+
+It knows nothing of what it carries, and works in threads of its own, so that any program can be tried with it.
+"""
 
 import contextlib
 import socket
@@ -7,6 +10,8 @@ from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
 from typing import Self
+
+_PIECE = 1 << 16
 
 
 class Moment(Enum):
@@ -18,8 +23,8 @@ class Moment(Enum):
     ANSWERED = "when it was passed on and its answer has come, which is swallowed"
 
 
-class Proxy:
-    """Passes connections on to a server until :meth:`cut`; after :meth:`mend` again, on the same port.
+class TcpProxy:
+    """Passes connections on to a server until it is told otherwise; after :meth:`mend` again, on the same port.
 
     Attributes:
         port: Where it listens on the loopback address.
@@ -29,6 +34,8 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._server = host, port
         self._pairs: list[_Pair] = []
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._listener = self._listen(0)
         self._cut_at: Callable[[bytes], Moment | None] = lambda _data: None
         self._meanwhile: Callable[[], object] = lambda: None
@@ -39,9 +46,25 @@ class Proxy:
         """Refuse new connections and break those there are."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for pair in self._pairs:
+        self.hang_up()
+        self._flowing.set()
+
+    def hang_up(self) -> None:
+        """Break the connections there are."""
+        pairs, self._pairs = self._pairs, []
+        for pair in pairs:
             _end(pair.near, pair.far)
-        self._pairs.clear()
+
+    def half_close(self) -> None:
+        """Let the server seem to say its last word on the connections there are, and go on listening."""
+        for pair in self._pairs:
+            pair.silent = True
+            with contextlib.suppress(OSError):
+                pair.near.shutdown(socket.SHUT_WR)
+
+    def stall(self) -> None:
+        """Pass nothing on, either way, and break nothing."""
+        self._flowing.clear()
 
     def cut_at(
         self, words: bytes, moment: Moment, *, times: int = 1, meanwhile: Callable[[], object] = lambda: None
@@ -65,8 +88,10 @@ class Proxy:
         self._cut_at, self._meanwhile = found, meanwhile
 
     def mend(self) -> None:
-        """Let everything through again."""
-        self._listener = self._listen(self.port)
+        """Let everything through again, what was stalled first."""
+        self._flowing.set()
+        if self._listener.fileno() < 0:
+            self._listener = self._listen(self.port)
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +125,8 @@ class Proxy:
 
     def _to_server(self, pair: "_Pair") -> None:
         with contextlib.suppress(OSError):
-            while data := pair.near.recv(1 << 16):
+            while data := pair.near.recv(_PIECE):
+                self._flowing.wait()
                 moment = self._cut_at(data)
                 pair.swallows = moment is Moment.ANSWERED
                 if moment is None or pair.swallows:
@@ -116,12 +142,13 @@ class Proxy:
 
     def _to_client(self, pair: "_Pair") -> None:
         with contextlib.suppress(OSError):
-            while data := pair.far.recv(1 << 16):
+            while data := pair.far.recv(_PIECE):
+                self._flowing.wait()
                 if pair.swallows:
                     _end(pair.far)
                     self._meanwhile()
                     break
-                if not pair.cut:
+                if not (pair.cut or pair.silent):
                     pair.near.sendall(data)
         if not pair.cut:  # else the client is told by who cut it, in its own time
             _end(pair.near, pair.far)
@@ -133,7 +160,7 @@ class _Pair:
 
     def __init__(self, near: socket.socket, far: socket.socket) -> None:
         self.near, self.far = near, far
-        self.swallows = self.cut = False
+        self.swallows = self.cut = self.silent = False
 
 
 def _passed_on(data: bytes, moment: Moment) -> int:
