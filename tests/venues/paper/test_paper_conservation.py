@@ -4,55 +4,97 @@ The facts an account was told are added up here as plain cash flows, with no ave
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.venues.paper.world import BTC, ETH, MAIN, SOL, XBT, World
+from tests.venues.paper.world import BTC, ETH, SOL, XBT, World
 from trueup.model.errors import Rejected
-from trueup.model.events import Fact, FillBooked, FundingPaid, TransferBooked
-from trueup.model.numbers import exact, quotient
-from trueup.model.orders import OrderRequest
+from trueup.model.events import Fact, FillBooked, FundingPaid, OrderReported, TransferBooked
+from trueup.model.identifiers import AccountId, PositionKey, Side
+from trueup.model.numbers import ZERO, exact, quotient
+from trueup.model.orders import Amendment, OrderRequest
 from trueup.venues.paper.markets import by_symbol, usual_markets
+from trueup.venues.paper.orders import TAKEN
 
 MARKETS = by_symbol(usual_markets())
 ROUNDING = Decimal("1e-18")
 """For the inverse market, where coins are rounded to 28 digits at every trade; all else is exact."""
 
-Act = tuple[str, str, str, int, int, bool]
+ACCOUNT = AccountId("paper:any")
+"""Of either kind: it holds one net position of a derivative, or both sides."""
 
-acts = st.tuples(
+
+class Act(msgspec.Struct, frozen=True):
+    """Something that is done, in numbers that suit every market."""
+
+    symbol: str
+    kind: str
+    time_in_force: str
+    side: Side
+    lots: int
+    ticks: int
+    reduce_only: bool
+    position_side: str
+
+
+KINDS = [(str(kind), stands) for kind, times in TAKEN.items() for stands in sorted(times)]
+
+acts = st.builds(
+    lambda symbol, kind, *rest: Act(symbol, *kind, *rest),
     st.sampled_from([BTC, ETH, XBT, SOL]),
-    st.sampled_from(["market", "limit", "stop", "move"]),
+    st.sampled_from([*KINDS, ("move", ""), ("amend", ""), ("close", "")]),
     st.sampled_from(["buy", "sell"]),
     st.integers(1, 40),
     st.integers(-60, 60),
     st.booleans(),
+    st.sampled_from(["long", "short"]),
 )
 
 
-def act(world: World, row: Act) -> None:
-    symbol, kind, side, lots, ticks, reduce_only = row
-    market, price = MARKETS[symbol], world.exchange.prices[symbol]
-    at = price + ticks * market.tick
-    if kind == "move":
-        world.exchange.move(symbol, max(price + ticks * lots * market.tick, market.tick))
-        world.step(600_000)
-        return
-    request = OrderRequest(
-        symbol,
-        "buy" if side == "buy" else "sell",
-        lots * market.depth / 20,
-        order_type=kind,  # type: ignore[arg-type]  # one of the three literals by now
-        price=at if kind == "limit" else None,
-        trigger_price=at if kind == "stop" else None,
-        reduce_only=reduce_only,
-    )
-    try:
-        world.exchange.place(MAIN, request)
-    except Rejected:
-        return
+def played(story: list[Act], deposits: dict[str, Decimal], *, hedged: bool, then: Callable[[World], None]) -> World:
+    """A world in which the story happened to an account, looked at after every act."""
+    world = World()
+    world.exchange.open_account(ACCOUNT, deposits, hedged=hedged)
+    for act in story:
+        try:
+            perform(world, act, act.position_side if hedged and act.symbol != SOL else "net")
+        except Rejected:
+            continue  # nothing was done, and then there is nothing new to look at
+        then(world)
+    return world
+
+
+def perform(world: World, act: Act, position_side: str) -> None:
+    market, price = MARKETS[act.symbol], world.exchange.prices[act.symbol]
+    quantity, at = act.lots * market.depth / 20, price + act.ticks * market.tick
+    match act.kind:
+        case "move":
+            world.exchange.move(act.symbol, max(price + act.ticks * act.lots * market.tick, market.tick))
+            world.step(600_000)
+        case "amend":
+            for order in list((world.exchange.snapshot(ACCOUNT).open_orders or {}).values())[: act.lots % 3]:
+                price_, trigger = (None if known is None else at for known in (order.price, order.trigger_price))
+                amendment = Amendment(quantity if act.reduce_only else None, price_, trigger)
+                world.exchange.amend(ACCOUNT, order.venue_order_id, amendment)
+        case "close":
+            world.exchange.close(ACCOUNT, act.symbol, position_side, "")
+        case _:
+            request = OrderRequest(
+                act.symbol,
+                act.side,
+                quantity,
+                order_type=act.kind,  # type: ignore[arg-type]  # one of the literals by now
+                price=at if "limit" in act.kind else None,
+                trigger_price=at if "stop" in act.kind or "profit" in act.kind else None,
+                reduce_only=act.reduce_only,
+                time_in_force=act.time_in_force,  # type: ignore[arg-type]  # one of the literals by now
+                position_side=position_side,
+            )
+            world.exchange.place(ACCOUNT, request)
 
 
 def cash_flows(facts: list[Fact]) -> dict[str, Decimal]:
@@ -77,53 +119,82 @@ def cash_flows(facts: list[Fact]) -> dict[str, Decimal]:
     return flows
 
 
-def quantities(facts: list[Fact]) -> dict[str, Decimal]:
-    held: dict[str, Decimal] = defaultdict(Decimal)
+def quantities(facts: list[Fact]) -> dict[PositionKey, Decimal]:
+    held: dict[PositionKey, Decimal] = defaultdict(Decimal)
     for fact in facts:
         if isinstance(fact, FillBooked) and fact.instrument != SOL:
-            held[fact.instrument] += fact.quantity if fact.side == "buy" else -fact.quantity
-    return {symbol: quantity for symbol, quantity in held.items() if quantity}
+            held[fact.instrument, fact.position_side] += fact.quantity if fact.side == "buy" else -fact.quantity
+    return {key: quantity for key, quantity in held.items() if quantity}
 
 
-@given(st.lists(acts, max_size=25))
-def test_equity_is_what_was_paid_in_and_out_and_what_is_held(story: list[Act]) -> None:
-    world = World(deposits={"USDC": Decimal(20_000), "BTC": Decimal("0.05"), "SOL": Decimal(50)})
-    for row in story:
-        act(world, row)
-        facts = world.facts()
-        snapshot = world.exchange.snapshot(MAIN)
-        with exact():
-            equity = defaultdict(Decimal, snapshot.balances or {})
-            flows = cash_flows(facts)
-            for (symbol, _), position in (snapshot.positions or {}).items():
-                assert position.unrealized_pnl is not None
-                assert position.mark_price is not None
-                settle = MARKETS[symbol].instrument.settle
-                equity[settle] += position.unrealized_pnl
-                if symbol == XBT:
-                    flows[settle] -= quotient(position.quantity, position.mark_price)
-                else:
-                    flows[settle] += position.quantity * position.mark_price
-            assert {symbol: at.quantity for (symbol, _), at in (snapshot.positions or {}).items()} == quantities(facts)
-            assert equity["USDC"] == flows["USDC"]
-            assert equity["SOL"] == flows["SOL"]
-            assert abs(equity["BTC"] - flows["BTC"]) < ROUNDING
+def check_equity(world: World) -> None:
+    facts = world.facts(ACCOUNT)
+    snapshot = world.exchange.snapshot(ACCOUNT)
+    with exact():
+        equity = defaultdict(Decimal, snapshot.balances or {})
+        flows = cash_flows(facts)
+        for (symbol, side), position in (snapshot.positions or {}).items():
+            assert position.unrealized_pnl is not None
+            assert position.mark_price is not None
+            assert side == "net" or (position.quantity > ZERO) is (side == "long"), "no side goes beyond flat"
+            settle = MARKETS[symbol].instrument.settle
+            equity[settle] += position.unrealized_pnl
+            if symbol == XBT:
+                flows[settle] -= quotient(position.quantity, position.mark_price)
+            else:
+                flows[settle] += position.quantity * position.mark_price
+        assert {key: at.quantity for key, at in (snapshot.positions or {}).items()} == quantities(facts)
+        assert equity["USDC"] == flows["USDC"]
+        assert equity["SOL"] == flows["SOL"]
+        assert abs(equity["BTC"] - flows["BTC"]) < ROUNDING
 
 
-@given(st.lists(acts, max_size=25))
-def test_a_flat_account_has_realised_everything(story: list[Act]) -> None:
-    world = World()
-    for row in story:
-        act(world, row)
-    for symbol, quantity in world.exchange.truth(MAIN).positions.items():
-        market = MARKETS[symbol]
-        for _ in range(int(abs(quantity) / market.depth) + 1):
-            held = world.exchange.truth(MAIN).positions.get(symbol)
-            if held is not None:
-                world.trade(str(-held), symbol)
-    truth = world.exchange.truth(MAIN)
+def check_orders(world: World) -> None:
+    """Every order was filled by its fills, within its limit, and by all or none of them where it was asked to."""
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    last: dict[str, OrderReported] = {}
+    for fact in world.facts(ACCOUNT):
+        if isinstance(fact, OrderReported):
+            last[fact.venue_order_id] = fact
+        elif isinstance(fact, FillBooked):
+            filled[fact.venue_order_id] += fact.quantity
+            limit, buys = last[fact.venue_order_id].price, fact.side == "buy"
+            assert limit is None or (fact.price <= limit if buys else fact.price >= limit)
+    open_orders = world.exchange.snapshot(ACCOUNT).open_orders or {}
+    for venue_order_id, order in last.items():
+        assert ZERO <= order.filled == filled[venue_order_id] <= order.quantity
+        assert (order.status in {"open", "partially_filled"}) is (venue_order_id in open_orders)
+        assert (order.status == "filled") is (order.filled == order.quantity)
+
+
+@given(st.lists(acts, max_size=25), st.booleans())
+def test_equity_is_what_was_paid_in_and_out_and_what_is_held(story: list[Act], hedged: bool) -> None:
+    deposits = {"USDC": Decimal(20_000), "BTC": Decimal("0.05"), "SOL": Decimal(50)}
+    played(story, deposits, hedged=hedged, then=check_equity)
+
+
+@given(st.lists(acts, max_size=25), st.booleans())
+def test_orders_are_what_their_fills_say(story: list[Act], hedged: bool) -> None:
+    played(story, {"USDC": Decimal(20_000), "SOL": Decimal(50)}, hedged=hedged, then=check_orders)
+
+
+@given(st.lists(acts, max_size=25), st.booleans())
+def test_a_flat_account_has_realised_everything(story: list[Act], hedged: bool) -> None:
+    world = played(story, {"USDC": Decimal(100_000), "BTC": Decimal(2)}, hedged=hedged, then=lambda _: None)
+    for (symbol, side), position in (world.exchange.snapshot(ACCOUNT).positions or {}).items():
+        for _ in range(int(abs(position.quantity) / MARKETS[symbol].depth) + 1):
+            if (symbol, side) in (world.exchange.snapshot(ACCOUNT).positions or {}):
+                world.exchange.close(ACCOUNT, symbol, side, "")
+    truth = world.exchange.truth(ACCOUNT)
     assert truth.positions == {}
     with exact():
-        flows = cash_flows(world.facts())
+        flows = cash_flows(world.facts(ACCOUNT))
         assert truth.balances["USDC"] == flows["USDC"]
         assert abs(truth.balances["BTC"] - flows["BTC"]) < ROUNDING
+
+
+@given(st.lists(acts, max_size=15), st.booleans())
+def test_the_same_story_is_told_in_the_same_bytes(story: list[Act], hedged: bool) -> None:
+    deposits = {"USDC": Decimal(20_000), "BTC": Decimal("0.05"), "SOL": Decimal(50)}
+    once, again = (played(story, deposits, hedged=hedged, then=lambda _: None) for _ in range(2))
+    assert msgspec.msgpack.encode(once.facts(ACCOUNT)) == msgspec.msgpack.encode(again.facts(ACCOUNT))

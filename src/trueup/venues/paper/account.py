@@ -2,7 +2,8 @@
 
 Derivatives are held at average cost: a reduction takes its share of the cost and pays the difference; the last close
 takes the remainder. So ``balance = deposits + realised - fees + funding`` holds to the last digit. Margin is crossed:
-all positions that settle in one currency stand for one another.
+all positions that settle in one currency stand for one another. A hedged account holds a long and a short position of
+each derivative apart, and has margin for both.
 """
 
 from collections import defaultdict
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from trueup.model.differences import VenuePosition
-from trueup.model.identifiers import PositionKey
+from trueup.model.identifiers import PositionKey, Side
 from trueup.model.numbers import ZERO, quotient
 from trueup.venues.paper.markets import HALF, Market
 
@@ -42,71 +43,89 @@ class Holding:
 
 
 class Account:
-    """Balances by currency and derivatives by symbol, valued at the exchange's live ``prices``."""
+    """Balances by currency and wallet, and derivatives by symbol and side, valued at the exchange's live ``prices``.
 
-    def __init__(self, markets: Mapping[str, Market], prices: Mapping[str, Decimal]) -> None:
+    Attributes:
+        hedged: Whether a long and a short position are held side by side.
+        derivatives: Symbols that positions can be held in.
+    """
+
+    def __init__(self, markets: Mapping[str, Market], prices: Mapping[str, Decimal], *, hedged: bool = False) -> None:
         self.balances: dict[str, Decimal] = defaultdict(Decimal)
-        self._holdings: dict[str, Holding] = defaultdict(Holding)
+        self.hedged = hedged
         self.derivatives = frozenset(symbol for symbol, market in markets.items() if not market.spot)
+        self._holdings: dict[PositionKey, Holding] = defaultdict(Holding)
         self._markets = markets
         self._prices = prices
 
-    def trade(self, market: Market, signed: Decimal, price: Decimal, fee: Decimal, fee_currency: str) -> None:
-        """Pay for a trade and take it in."""
-        instrument = market.instrument
+    def opens(self, market: Market, side: Side) -> str:
+        """The position side that a trade makes larger where it does not say which it is for."""
+        if market.spot or not self.hedged:
+            return "net"
+        return "long" if side == "buy" else "short"
+
+    def trade(self, market: Market, position_side: str, signed: Decimal, price: Decimal) -> None:
+        """Take a trade in; its fee is paid apart."""
         if market.spot:
-            self.balances[instrument.base] += signed * instrument.contract_size
-            self.balances[instrument.quote] -= market.worth(signed, price)
+            self.balances[market.coins] += signed * market.instrument.contract_size
+            self.balances[market.cash] -= market.worth(signed, price)
         else:
-            self.balances[instrument.settle] += self._holdings[market.symbol].trade(market, signed, price)
-        self.balances[fee_currency] -= fee
+            holding = self._holdings[market.symbol, position_side]
+            self.balances[market.cash] += holding.trade(market, signed, price)
 
-    def quantity(self, symbol: str) -> Decimal:
+    def quantity(self, symbol: str, position_side: str) -> Decimal:
         """Signed quantity of a derivative; zero for spot, whose position is the balance."""
-        return self._holdings[symbol].quantity
+        held = self._holdings.get((symbol, position_side))
+        return held.quantity if held is not None else ZERO
 
-    def held(self, currency: str = "") -> list[Market]:
-        """Markets in which a position is open, of one settlement currency or of all."""
-        return [market for market, _ in self._open(currency)]
+    def net(self, symbol: str) -> Decimal:
+        """Signed quantity of a derivative, both sides together."""
+        return self._both(self._markets[symbol])[0]
 
-    def equity(self, currency: str) -> Decimal:
+    def held(self, cash: str = "") -> list[tuple[Market, str]]:
+        """Open positions, as market and position side: those that settle in one currency, or all."""
+        return [(market, side) for market, side, _ in self._open(cash)]
+
+    def equity(self, cash: str) -> Decimal:
         """Balance and unrealised P&L in a settlement currency."""
-        return self.balances[currency] + sum((self._unrealized(*row) for row in self._open(currency)), ZERO)
+        return self.balances[cash] + sum((self._unrealized(market, held) for market, _, held in self._open(cash)), ZERO)
 
-    def maintenance(self, currency: str) -> Decimal:
+    def maintenance(self, cash: str) -> Decimal:
         """Equity below which everything that settles in the currency is liquidated."""
-        return sum((HALF * self._margin(market, held.quantity) for market, held in self._open(currency)), ZERO)
+        return sum((HALF * self._margin(market, held.quantity) for market, _, held in self._open(cash)), ZERO)
 
-    def affords(self, market: Market, signed: Decimal, price: Decimal) -> bool:
+    def affords(self, market: Market, position_side: str, signed: Decimal, price: Decimal) -> bool:
         """Whether a trade is paid for (spot) or leaves enough margin (derivatives, where reducing always does)."""
-        instrument = market.instrument
         fee, currency = market.fee(abs(signed), price, buys=signed > ZERO, maker=False)
         if market.spot and signed < ZERO:
-            return self.balances[instrument.base] >= -signed * instrument.contract_size
+            return self.balances[market.coins] >= -signed * market.instrument.contract_size
         if market.spot:
-            extra = fee if currency == instrument.quote else ZERO
-            return self.balances[instrument.quote] >= market.worth(signed, price) + extra
-        held = self.quantity(market.symbol)
+            extra = fee if currency == market.instrument.quote else ZERO
+            return self.balances[market.cash] >= market.worth(signed, price) + extra
+        held = self.quantity(market.symbol, position_side)
         if abs(held + signed) <= abs(held):
             return True
         needed = self._margin(market, held + signed)
-        for other, holding in self._open(instrument.settle):
-            needed += ZERO if other is market else self._margin(other, holding.quantity)
-        return self.equity(instrument.settle) - fee >= needed
+        for other, side, holding in self._open(market.cash):
+            same = other is market and side == position_side
+            needed += ZERO if same else self._margin(other, holding.quantity)
+        return self.equity(market.cash) - fee >= needed
 
     def liquidation_price(self, market: Market) -> Decimal | None:
         """The price of this market at which equity meets maintenance, all else standing still; None where none does.
 
-        Linear: ``balance + q*s*p - cost = other + |q|*s*p*m``; inverse the same with ``q*s/p`` and the signs of the
-        P&L turned, ``m`` being the maintenance rate and ``s`` the contract size.
+        Linear: ``balance + q*s*p - cost = other + g*s*p*m``; inverse the same with ``q*s/p`` and the signs of the P&L
+        turned, ``q`` and ``g`` being the net and the gross quantity, ``m`` the maintenance rate and ``s`` the contract
+        size.
         """
-        held = self._holdings[market.symbol]
-        settle, inverse = market.instrument.settle, market.instrument.kind == "inverse"
-        apart = self.equity(settle) - self._unrealized(market, held)
-        needed = self.maintenance(settle) - HALF * self._margin(market, held.quantity)
-        rate = HALF * market.initial_margin * abs(held.quantity)
-        exposed = (held.quantity + rate if inverse else held.quantity - rate) * market.instrument.contract_size
-        room = apart + held.cost - needed if inverse else needed + held.cost - apart
+        inverse = market.instrument.kind == "inverse"
+        quantity, gross, cost = self._both(market)
+        worth = market.worth(quantity, self._prices[market.symbol])
+        apart = self.equity(market.cash) - _gain(market, cost, worth)
+        needed = self.maintenance(market.cash) - HALF * self._margin(market, gross)
+        rate = HALF * market.initial_margin * gross
+        exposed = (quantity + rate if inverse else quantity - rate) * market.instrument.contract_size
+        room = apart + cost - needed if inverse else needed + cost - apart
         if not exposed or not room or (exposed > ZERO) != (room > ZERO):
             return None
         return quotient(exposed, room) if inverse else quotient(room, exposed)
@@ -114,23 +133,29 @@ class Account:
     def shown(self) -> dict[PositionKey, VenuePosition]:
         """Open positions as the venue states them."""
         return {
-            (market.symbol, "net"): VenuePosition(
+            (market.symbol, side): VenuePosition(
                 market.symbol,
-                "net",
+                side,
                 held.quantity,
                 entry_price=_entry_price(market, held),
                 mark_price=self._prices[market.symbol],
                 liquidation_price=self.liquidation_price(market),
                 unrealized_pnl=self._unrealized(market, held),
             )
-            for market, held in self._open()
+            for market, side, held in self._open()
         }
 
-    def _open(self, currency: str = "") -> Iterator[tuple[Market, Holding]]:
-        for symbol, held in self._holdings.items():
+    def _open(self, cash: str = "") -> Iterator[tuple[Market, str, Holding]]:
+        for (symbol, side), held in self._holdings.items():
             market = self._markets[symbol]
-            if held.quantity and currency in {"", market.instrument.settle}:
-                yield market, held
+            if held.quantity and cash in {"", market.cash}:
+                yield market, side, held
+
+    def _both(self, market: Market) -> tuple[Decimal, Decimal, Decimal]:
+        """Net quantity, gross quantity and cost of a market's positions together."""
+        sides = [held for other, _, held in self._open(market.cash) if other is market]
+        quantities = [held.quantity for held in sides]
+        return sum(quantities, ZERO), sum(map(abs, quantities), ZERO), sum((held.cost for held in sides), ZERO)
 
     def _unrealized(self, market: Market, held: Holding) -> Decimal:
         return _gain(market, held.cost, market.worth(held.quantity, self._prices[market.symbol]))

@@ -24,7 +24,7 @@ class Truth(msgspec.Struct, frozen=True):
     Attributes:
         trade_ids: Of every fill, in order; dense from 1.
         fact_keys: Of everything in the history, in order.
-        positions: Signed quantities of derivatives that are not flat, by symbol.
+        positions: Signed quantities of derivatives that are not flat, by symbol; a long and a short one together.
         balances: By currency.
     """
 
@@ -55,7 +55,8 @@ class Desk:
     """The account's money, its history without gaps, its orders, and the feed that reports them.
 
     Attributes:
-        by_client: Orders by client order id, in whatever state.
+        by_client: Orders by client order id, in whatever state; of an amended one the newest.
+        asked: What was first asked for by client order id.
         served: The last snapshot given.
         down_until: End of an outage, in exchange time.
         fills, placed, looked: Fills, orders and snapshots so far: what the plan of faults counts.
@@ -67,6 +68,7 @@ class Desk:
         self.feed = feed
         self.orders: dict[str, Order] = {}
         self.by_client: dict[str, Order] = {}
+        self.asked: dict[str, OrderRequest] = {}
         self.served: VenueSnapshot | None = None
         self.down_until = 0
         self.fills = self.placed = self.looked = 0
@@ -89,6 +91,7 @@ class Desk:
         self.orders[order.venue_order_id] = self._working[order.venue_order_id] = order
         if request.client_order_id:
             self.by_client[request.client_order_id] = order
+            self.asked.setdefault(request.client_order_id, request)
         self.report(order, "open")
         return order
 
@@ -129,7 +132,7 @@ class Desk:
         return Truth(
             tuple(fact.venue_trade_id for fact in self._facts if isinstance(fact, FillBooked)),
             tuple(fact_key(fact) or "" for fact in self._facts),
-            {market.symbol: self.account.quantity(market.symbol) for market in self.account.held()},
+            {market.symbol: self.account.net(market.symbol) for market, _ in self.account.held()},
             dict(self.account.balances),
         )
 

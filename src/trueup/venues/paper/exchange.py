@@ -1,4 +1,4 @@
-"""The paper exchange: orders matched, positions funded and liquidated, faults struck; synchronous and deterministic.
+"""The paper exchange: who may ask for what, when the markets move, and which faults strike; synchronous, deterministic.
 
 Time comes from a clock and chance from a seeded source, both handed in; nothing happens but inside a call. Every fact
 gets a venue time of its own, later than all before it, so that a snapshot's cut divides an account's history in two.
@@ -12,20 +12,21 @@ import msgspec
 
 from trueup.model.differences import VenueSnapshot
 from trueup.model.errors import AuthenticationFailed, BadInput, OutcomeUnknown, Rejected, Unavailable
-from trueup.model.events import Fact, FillBooked, FundingPaid, LiquidationFlagged, OrderReported, TransferBooked
+from trueup.model.events import Fact, OrderReported, TransferBooked
 from trueup.model.identifiers import AccountId, Side
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import ZERO, exact
-from trueup.model.orders import OrderRequest
+from trueup.model.orders import Amendment, OrderRequest
 from trueup.model.times import from_ms
+from trueup.model.venues import Mark
 from trueup.ports import Clock
 from trueup.venues.paper import faults as f
-from trueup.venues.paper import matching
 from trueup.venues.paper.account import Account
 from trueup.venues.paper.desk import Desk, Stamps, Truth
 from trueup.venues.paper.feed import Feed, Listener
-from trueup.venues.paper.markets import Market, by_symbol
-from trueup.venues.paper.orders import Order, check_terms, strategy_of
+from trueup.venues.paper.floor import Floor
+from trueup.venues.paper.markets import Market
+from trueup.venues.paper.orders import Order
 
 PAGE = 500
 """Facts on a page of history."""
@@ -53,16 +54,15 @@ class PaperExchange:
         plan: f.FaultPlan = f.NO_FAULTS,
         funding_interval_ms: int = FUNDING_INTERVAL_MS,
     ) -> None:
-        self._markets = by_symbol(markets)
-        self._prices = {symbol: market.price for symbol, market in self._markets.items()}
-        self._random = random
-        self._desks: dict[AccountId, Desk] = {}
         self._stamps = Stamps(clock)
+        self._floor = Floor(markets, self._stamps)
+        self._desks = self._floor.desks
+        self._random = random
         self._faults = f.Faults(plan, clock.now())
         self._funding_interval = from_ms(funding_interval_ms)
         self._funding_at = clock.now() + self._funding_interval
         for fault in plan.faults:
-            if isinstance(fault, f.ForeignTrade | f.Liquidation) and fault.instrument not in self._markets:
+            if isinstance(fault, f.ForeignTrade | f.Liquidation) and fault.instrument not in self._floor.markets:
                 raise BadInput(
                     "faults.instrument", fault.instrument, "not traded here", remedy="Name a market's symbol."
                 )
@@ -77,12 +77,23 @@ class PaperExchange:
     @property
     def prices(self) -> Mapping[str, Decimal]:
         """The price of every market, by symbol."""
-        return dict(self._prices)
+        return dict(self._floor.prices)
 
-    def open_account(self, account: AccountId, deposits: Mapping[str, Decimal]) -> None:
-        """Open an account, or find it open, and pay money in."""
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        """What is traded, by symbol."""
+        return dict(self._floor.markets)
+
+    def open_account(self, account: AccountId, deposits: Mapping[str, Decimal], *, hedged: bool = False) -> None:
+        """Open an account, or find it open and as it is, and pay money in.
+
+        Args:
+            account: Its name.
+            deposits: By currency.
+            hedged: Whether it holds a long and a short position of a derivative side by side.
+        """
         if account not in self._desks:
-            money = Account(self._markets, self._prices)
+            money = Account(self._floor.markets, self._floor.prices, hedged=hedged)
             self._desks[account] = Desk(account, money, Feed(account, self._faults), self._stamps)
         for currency, amount in deposits.items():
             self.deposit(account, currency, amount)
@@ -103,24 +114,31 @@ class PaperExchange:
                 desk.feed.release(now)
                 for fault in self._faults.due(f.StepFault, desk.id, desk.fills, now):
                     self._strike(desk, fault, now)
-            for market in self._markets.values():
+            for market in self._floor.markets.values():
                 step = self._random.randint(-market.swing, market.swing)
-                self._move(market, max(self._prices[market.symbol] + step * market.tick, market.tick))
+                self._floor.move(market, max(self._floor.prices[market.symbol] + step * market.level, market.tick))
             if now >= self._funding_at:
                 self._funding_at += self._funding_interval
-                self._fund()
+                self._floor.fund()
 
     def move(self, symbol: str, price: Decimal) -> None:
         """Set a market's price; what it reaches is matched, who it ruins is liquidated."""
         with exact():
-            self._move(self._markets[symbol], price)
+            self._floor.move(self._floor.markets[symbol], price)
 
-    def trade_by_hand(self, account: AccountId, instrument: str, side: Side, quantity: Decimal) -> OrderReported:
-        """Somebody trades the account from elsewhere: a market order without a client order id."""
-        desk, request = self._desk(account), OrderRequest(instrument, side, quantity)
+    def trade_by_hand(
+        self, account: AccountId, instrument: str, side: Side, quantity: Decimal, position_side: str = ""
+    ) -> OrderReported:
+        """Somebody trades the account from elsewhere: a market order without a client order id.
+
+        Where no position side is given it is the one that the trade opens.
+        """
+        desk = self._desk(account)
+        position_side = position_side or desk.account.opens(self._floor.market(instrument), side)
+        request = OrderRequest(instrument, side, quantity, position_side=position_side)
         with exact():
-            self._check(desk, request)
-            return self._accept(desk, request)
+            self._floor.check(desk, request)
+            return self._floor.accept(desk, request)
 
     def truth(self, account: AccountId) -> Truth:
         """What the account did and holds."""
@@ -131,41 +149,91 @@ class PaperExchange:
     def instruments(self, account: AccountId) -> Sequence[Instrument]:
         """Contract terms of every market."""
         self._reach(account)
-        return [market.instrument for market in self._markets.values()]
+        return [market.instrument for market in self._floor.markets.values()]
+
+    def marks(self, account: AccountId, instruments: Sequence[str]) -> Sequence[Mark]:
+        """Prices now; an instrument that is not traded here is left out."""
+        self._reach(account)
+        now, prices = self._stamps.now(), self._floor.prices
+        return [Mark(symbol, prices[symbol], now) for symbol in instruments if symbol in prices]
 
     def place(self, account: AccountId, request: OrderRequest) -> OrderReported:
         """Take an order; a client order id seen before gives the first order, as it stands now.
 
         Raises:
-            Rejected: In this order: the client order id has other terms; the instrument; quantity, price, trigger; a
-                reduce-only order with nothing to reduce; not enough money or margin.
+            Rejected: In this order: the client order id has other terms; the instrument; the kind of order; quantity,
+                price, trigger; a post-only order that would trade at once; a reducing one with nothing to reduce; not
+                enough money or margin.
             OutcomeUnknown: A time-out; whether the order was placed is for :meth:`find` to tell.
         """
         desk = self._reach(account)
         first = desk.by_client.get(request.client_order_id)
         if first is not None:
-            return _same(first, request).reported(account)
+            _check_same(first, desk.asked[request.client_order_id], request)
+            return first.reported(account)
         with exact():
-            self._check(desk, request)
+            self._floor.check(desk, request)
             desk.placed += 1
             now = self._stamps.now()
             for fault in self._faults.due(f.TimeOut, account, desk.placed, now)[:1]:
-                ids = [self._accept(desk, request).venue_order_id] if fault.placed else []
+                ids = [self._floor.accept(desk, request).venue_order_id] if fault.placed else []
                 self._faults.strike(fault, now, request.client_order_id, *ids)
                 raise OutcomeUnknown(
                     "The order timed out.", remedy="Find it by its client order id before asking again."
                 )
-            return self._accept(desk, request)
+            return self._floor.accept(desk, request)
 
     def cancel(self, account: AccountId, venue_order_id: str) -> OrderReported:
         """Cancel what is left of an order; one that is done is given as it is. Rejected where there is none."""
         desk = self._reach(account)
-        order = desk.orders.get(venue_order_id)
-        if order is None:
-            raise Rejected(f"venue_order_id={venue_order_id!r}: no such order.", venue_code="unknown_order")
+        order = _order(desk, venue_order_id)
         if order.working:
             desk.report(order, "canceled")
         return order.reported(account)
+
+    def amend(self, account: AccountId, venue_order_id: str, amendment: Amendment) -> OrderReported:
+        """Replace a working order: what is left of it, or another quantity, goes on under a new id on other terms.
+
+        The client order id passes to the new order.
+
+        Raises:
+            Rejected: There is no such order, it is done, or the new terms are refused as :meth:`place` does; then the
+                order stands as it was.
+        """
+        desk = self._reach(account)
+        order = _order(desk, venue_order_id)
+        if not order.working:
+            raise Rejected(f"venue_order_id={venue_order_id!r}: {order.status} already.", venue_code="order_done")
+        with exact():
+            request = order.amended(amendment)
+            self._floor.check(desk, request)
+            desk.report(order, "canceled")
+            return self._floor.accept(desk, request)
+
+    def close(self, account: AccountId, instrument: str, position_side: str, client_order_id: str) -> OrderReported:
+        """Close a position at the market, as far as it offers; a client order id seen before gives the first order.
+
+        Raises:
+            Rejected: There is no such instrument or position, or as :meth:`place` does.
+            OutcomeUnknown: As :meth:`place` does.
+        """
+        desk = self._reach(account)
+        self._floor.market(instrument)
+        held = desk.account.quantity(instrument, position_side)
+        request = OrderRequest(
+            instrument,
+            "sell" if held > ZERO else "buy",
+            abs(held),
+            client_order_id,
+            reduce_only=True,
+            position_side=position_side,
+        )
+        first = desk.asked.get(client_order_id)
+        if first is not None:  # its side and quantity were those of the position then
+            request = msgspec.structs.replace(request, side=first.side, quantity=first.quantity)
+        elif not held:
+            raise Rejected(f"{instrument}, {position_side}: there is no position.", venue_code="nothing_to_reduce")
+        return self.place(account, request)
 
     def find(self, account: AccountId, client_order_id: str) -> OrderReported | None:
         """The order of a client order id, in whatever state; None where there surely is none."""
@@ -204,117 +272,19 @@ class PaperExchange:
         """A listener leaves; an outage does not keep it."""
         self._desk(account).feed.leave(listener)
 
-    # --- orders -------------------------------------------------------------------------------------------------------
-
-    def _check(self, desk: Desk, request: OrderRequest) -> None:
-        market = self._markets.get(request.instrument)
-        if market is None:
-            raise Rejected(f"instrument={request.instrument!r}: not traded here.", venue_code="unknown_instrument")
-        check_terms(request, market)
-        if request.reduce_only and not _reducible(desk, request):
-            raise Rejected("reduce_only=True: there is nothing to reduce.", venue_code="nothing_to_reduce")
-        if not self._affordable(desk, request):
-            raise Rejected(f"quantity={request.quantity}: more than the account can pay for.", venue_code="no_funds")
-
-    def _affordable(self, desk: Desk, request: OrderRequest) -> bool:
-        market = self._markets[request.instrument]
-        touch = matching.best(market, self._prices[market.symbol], buys=request.buys)
-        price = request.price or request.trigger_price or touch
-        return desk.account.affords(market, request.sign * request.quantity, price)
-
-    def _accept(self, desk: Desk, request: OrderRequest) -> OrderReported:
-        order = desk.take(request)
-        self._work(desk, order, arriving=True)
-        return order.reported(desk.id)
-
-    def _work(self, desk: Desk, order: Order, *, arriving: bool) -> None:
-        """Trade what the market gives the order now, and cancel what may not wait."""
-        request = order.request
-        market, price = self._markets[request.instrument], self._prices[request.instrument]
-        for offered, at in matching.offers(order, market, price, arriving=arriving):
-            quantity = min(offered, _reducible(desk, request)) if request.reduce_only else offered
-            if not quantity or not desk.account.affords(market, request.sign * quantity, at):
-                desk.report(order, "canceled")
-                return
-            self._fill(desk, order, quantity, at, maker=request.order_type == "limit" and not arriving)
-        if order.working and not matching.waits(request, price):
-            desk.report(order, "canceled")
-
-    def _fill(
-        self, desk: Desk, order: Order, quantity: Decimal, price: Decimal, *, maker: bool = False, liquidation: str = ""
-    ) -> None:
-        request, market = order.request, self._markets[order.request.instrument]
-        fee, fee_currency = market.fee(quantity, price, buys=request.buys, maker=maker)
-        start = None if market.spot else desk.account.quantity(market.symbol)
-        desk.account.trade(market, request.sign * quantity, price, fee, fee_currency)
-        desk.fills += 1
-        order.filled += quantity
-        fill = FillBooked(
-            account=desk.id,
-            instrument=market.symbol,
-            position_side="net",
-            side=request.side,
-            quantity=quantity,
-            price=price,
-            fee=fee,
-            fee_currency=fee_currency,
-            venue_time=self._stamps.next(),
-            venue_trade_id=str(desk.fills),
-            venue_order_id=order.venue_order_id,
-            client_order_id=request.client_order_id,
-            strategy=strategy_of(request.client_order_id),
-            liquidity="maker" if maker else "taker",
-            instrument_version=market.instrument.version,
-            start_position=start,
-            liquidation=liquidation,
-        )
-        desk.record(fill)
-        desk.report(order, "partially_filled" if order.left else "filled")
-
-    # --- prices, liquidation, funding ---------------------------------------------------------------------------------
-
-    def _move(self, market: Market, price: Decimal) -> None:
-        self._prices[market.symbol] = price
-        settle = market.instrument.settle
-        for desk in self._desks.values():
-            if desk.account.held(settle) and desk.account.equity(settle) < desk.account.maintenance(settle):
-                self._liquidate(desk, settle)
-            for order in desk.working(market.symbol):
-                self._work(desk, order, arriving=False)
-
-    def _liquidate(self, desk: Desk, settle: str) -> None:
-        """Close all that settles in a currency, at the price, whatever it leaves."""
-        for market in desk.account.held(settle):
-            flag = LiquidationFlagged(desk.id, self._stamps.next(), desk.name("liquidation"), market.symbol)
-            desk.record(flag)
-            for order in desk.working(market.symbol):
-                desk.report(order, "canceled")
-            held = desk.account.quantity(market.symbol)
-            request = OrderRequest(market.symbol, "sell" if held > ZERO else "buy", abs(held), reduce_only=True)
-            forced = desk.take(request, "forced")
-            self._fill(desk, forced, request.quantity, self._prices[market.symbol], liquidation="liquidation")
-
-    def _fund(self) -> None:
-        for desk in self._desks.values():
-            for market in desk.account.held():
-                mark, settle, rate = self._prices[market.symbol], market.instrument.settle, market.funding_rate
-                amount = -market.worth(desk.account.quantity(market.symbol), mark) * rate
-                desk.account.balances[settle] += amount
-                paid = (desk.id, market.symbol, amount, settle, self._stamps.next(), desk.name("funding"))
-                desk.record(FundingPaid(*paid, rate=rate))
-
     # --- faults that strike between requests --------------------------------------------------------------------------
 
     def _strike(self, desk: Desk, fault: f.StepFault, now: int) -> None:
         """Let a fault strike, or leave it waiting where it would have no effect."""
         fills, reason = desk.fills, ""
         if isinstance(fault, f.ForeignTrade):
-            request = OrderRequest(fault.instrument, fault.side, fault.quantity)
-            if not self._affordable(desk, request):
+            opened = desk.account.opens(self._floor.market(fault.instrument), fault.side)
+            request = OrderRequest(fault.instrument, fault.side, fault.quantity, position_side=opened)
+            if not self._floor.affordable(desk, request):
                 return
             self.trade_by_hand(desk.id, fault.instrument, fault.side, fault.quantity)
         elif isinstance(fault, f.Liquidation):
-            if not self._wick(desk, self._markets[fault.instrument]):
+            if not self._wick(desk, self._floor.market(fault.instrument)):
                 return
         elif isinstance(fault, f.Outage):
             desk.down_until, reason = now + from_ms(fault.for_ms), "The venue is down."
@@ -325,14 +295,14 @@ class PaperExchange:
 
     def _wick(self, desk: Desk, market: Market) -> bool:
         """Let the price gap just past the account's liquidation price and come back; False where none is."""
-        before, ruinous = self._prices[market.symbol], desk.account.liquidation_price(market)
+        before, ruinous = self._floor.prices[market.symbol], desk.account.liquidation_price(market)
         if ruinous is None:
             return False
-        ticks = ruinous // market.tick + (-1 if desk.account.quantity(market.symbol) > ZERO else 2)
+        ticks = ruinous // market.tick + (-1 if desk.account.net(market.symbol) > ZERO else 2)
         if ticks < 1:
             return False
-        self._move(market, ticks * market.tick)
-        self._move(market, before)
+        self._floor.move(market, ticks * market.tick)
+        self._floor.move(market, before)
         return True
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -350,16 +320,17 @@ class PaperExchange:
         return desk
 
 
-def _same(first: Order, request: OrderRequest) -> Order:
-    if first.request == request:
-        return first
-    raise Rejected(
-        f"client_order_id={request.client_order_id!r}: order {first.venue_order_id} has it, with other terms.",
-        remedy="Give each order an id of its own.",
-        venue_code="id_taken",
-    )
+def _order(desk: Desk, venue_order_id: str) -> Order:
+    order = desk.orders.get(venue_order_id)
+    if order is None:
+        raise Rejected(f"venue_order_id={venue_order_id!r}: no such order.", venue_code="unknown_order")
+    return order
 
 
-def _reducible(desk: Desk, request: OrderRequest) -> Decimal:
-    held = desk.account.quantity(request.instrument)
-    return abs(held) if held * request.sign < ZERO else ZERO
+def _check_same(first: Order, asked: OrderRequest, request: OrderRequest) -> None:
+    if asked != request:
+        raise Rejected(
+            f"client_order_id={request.client_order_id!r}: order {first.venue_order_id} has it, with other terms.",
+            remedy="Give each order an id of its own.",
+            venue_code="id_taken",
+        )

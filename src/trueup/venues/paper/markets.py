@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from trueup.model.errors import BadInput
-from trueup.model.instruments import Instrument
+from trueup.model.instruments import Instrument, wallet_currency
 from trueup.model.numbers import ONE, ZERO, quotient
 
 HALF = Decimal("0.5")
@@ -19,7 +19,8 @@ class Market(msgspec.Struct, frozen=True):
     Attributes:
         price: Where the walk begins, in quote.
         depth: Quantity offered at each price level, a multiple of the quantity step.
-        swing: The price moves by at most this many ticks a step, up or down.
+        ticks_apart: Between two price levels; the walk's stride.
+        swing: The price moves by at most this many levels a step, up or down.
         maker_fee, taker_fee: Of the notional; a negative one is a rebate.
         fee_in_base: Spot buys pay their fee in the coins bought.
         funding_rate: Of the notional at every funding time; longs pay a positive one. Not for spot.
@@ -28,6 +29,7 @@ class Market(msgspec.Struct, frozen=True):
     instrument: Instrument
     price: Decimal
     depth: Decimal
+    ticks_apart: int = 1
     swing: int = 2
     maker_fee: Decimal = Decimal("0.0001")
     taker_fee: Decimal = Decimal("0.0005")
@@ -56,14 +58,33 @@ class Market(msgspec.Struct, frozen=True):
         return self.instrument.price_tick or ZERO
 
     @property
+    def level(self) -> Decimal:
+        """Between the prices at which quantity is offered."""
+        return self.tick * self.ticks_apart
+
+    @property
     def step(self) -> Decimal:
         """Smallest quantity step."""
         return self.instrument.quantity_step or ZERO
 
     @property
+    def cash(self) -> str:
+        """The balance that trades are paid from and P&L goes to."""
+        return self.purse(self.instrument.settle)
+
+    @property
+    def coins(self) -> str:
+        """The balance that spot trades fill."""
+        return self.purse(self.instrument.base)
+
+    @property
     def initial_margin(self) -> Decimal:
         """Margin to open, as a part of the notional; all of it where no leverage is stated."""
         return quotient(ONE, self.instrument.max_leverage or ONE)
+
+    def purse(self, currency: str) -> str:
+        """The balance of a currency in the wallet that the instrument pays from and into."""
+        return wallet_currency(currency, self.instrument.wallet)
 
     def worth(self, quantity: Decimal, price: Decimal) -> Decimal:
         """Worth of a signed quantity in the settlement currency; for inverse rounded by ``quotient``."""

@@ -1,6 +1,6 @@
 """Which part of an order trades now, and at what prices. Pure: the market, its price and the order decide.
 
-The market offers ``depth`` at each of :data:`LEVELS` prices on either side of its price, a tick apart, anew at every
+The market offers ``depth`` at each of :data:`LEVELS` prices on either side of its price, a level apart, anew at every
 step. What takes from it walks through the levels; what rests is filled at its own price when the market reaches it.
 """
 
@@ -20,28 +20,26 @@ Offer = tuple[Decimal, Decimal]
 
 def best(market: Market, price: Decimal, *, buys: bool) -> Decimal:
     """What a taker pays or gets for the first lot."""
-    return price + market.tick if buys else max(price - market.tick, market.tick)
+    return price + market.level if buys else max(price - market.level, market.tick)
 
 
-def offers(order: Order, market: Market, price: Decimal, *, arriving: bool) -> Iterator[Offer]:
-    """What the order trades now at the market's ``price``; ``arriving`` it takes, later a limit order makes."""
-    request = order.request
-    if request.order_type == "limit" and not arriving:
-        return _makes(order, market, price)
-    if request.order_type == "stop" and not fired(request, price):
-        return iter(())
-    return _takes(order, market, price)
+def offers(order: Order, market: Market, price: Decimal) -> Iterator[Offer]:
+    """What an order at the market trades now at the market's ``price``: at first it takes, what rests of it makes."""
+    return _makes(order, market, price) if order.rests else _takes(order, market, price)
 
 
-def fired(request: OrderRequest, price: Decimal) -> bool:
-    """Whether the price has reached a stop's trigger."""
+def fires(request: OrderRequest, price: Decimal) -> bool:
+    """Whether the order is at the market: it has no trigger, or the price has reached that."""
     trigger = request.trigger_price
-    return trigger is not None and (price >= trigger if request.buys else price <= trigger)
+    if trigger is None:
+        return True
+    rising = request.buys is not (request.order_type == "take_profit")
+    return price >= trigger if rising else price <= trigger
 
 
-def waits(request: OrderRequest, price: Decimal) -> bool:
-    """Whether what is left of an order stays: of a limit order, and of a stop that has not fired."""
-    return request.order_type == "limit" or (request.order_type == "stop" and not fired(request, price))
+def stays(request: OrderRequest) -> bool:
+    """Whether what an order at the market could not take rests there."""
+    return request.price is not None and request.time_in_force not in {"ioc", "fok"}
 
 
 def reaches(request: OrderRequest, price: Decimal) -> bool:
@@ -53,7 +51,7 @@ def reaches(request: OrderRequest, price: Decimal) -> bool:
 def _takes(order: Order, market: Market, price: Decimal) -> Iterator[Offer]:
     left = order.left
     for level in range(1, LEVELS + 1):
-        at = price + order.request.sign * level * market.tick
+        at = price + order.request.sign * level * market.level
         if left <= ZERO or at <= ZERO or not reaches(order.request, at):
             return
         taken = min(left, market.depth)

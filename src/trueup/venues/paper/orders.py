@@ -1,5 +1,6 @@
 """What an account may ask of the exchange, and what becomes of it: the checks of requests, and working orders."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -8,13 +9,19 @@ from trueup.model.errors import Rejected
 from trueup.model.events import OrderReported
 from trueup.model.identifiers import EXTERNAL, AccountId
 from trueup.model.numbers import DIGITS_MAX, ZERO, canonical
-from trueup.model.orders import OrderRequest
+from trueup.model.orders import Amendment, OrderRequest, OrderType
 from trueup.model.positions import OpenOrder
 from trueup.venues.paper.markets import Market
 
 
 class Order(msgspec.Struct):
-    """An order the exchange has taken, and how far it has come. ``reports`` counts its state changes."""
+    """An order the exchange has taken, and how far it has come.
+
+    Attributes:
+        reports: How often its state changed.
+        fired: Whether it has come to the market; what has a trigger waits for that.
+        rests: Whether what is left of it rests at its price, to be taken.
+    """
 
     request: OrderRequest
     venue_order_id: str
@@ -22,6 +29,8 @@ class Order(msgspec.Struct):
     status: str = "open"
     updated_at: int = 0
     reports: int = 0
+    fired: bool = False
+    rests: bool = False
 
     @property
     def left(self) -> Decimal:
@@ -32,6 +41,16 @@ class Order(msgspec.Struct):
     def working(self) -> bool:
         """Whether it may still trade."""
         return self.status in {"open", "partially_filled"}
+
+    def amended(self, amendment: Amendment) -> OrderRequest:
+        """What replaces the order: what is left of it, on other terms. A stop-limit that has fired is a limit order."""
+        request = self.request
+        if self.fired and request.trigger_price is not None:
+            request = msgspec.structs.replace(request, order_type="limit", trigger_price=None)
+        changes = {"quantity": self.left} | {
+            field: value for field, value in msgspec.structs.asdict(amendment).items() if value is not None
+        }
+        return msgspec.structs.replace(request, **changes)
 
     def reported(self, account: AccountId) -> OrderReported:
         """The order as the venue reports it."""
@@ -51,6 +70,7 @@ class Order(msgspec.Struct):
             trigger_price=request.trigger_price,
             order_type=request.order_type,
             reduce_only=request.reduce_only,
+            position_side=request.position_side,
         )
 
     def shown(self, account: AccountId) -> OpenOrder:
@@ -59,7 +79,7 @@ class Order(msgspec.Struct):
         return OpenOrder(
             account,
             request.instrument,
-            "net",
+            request.position_side,
             request.side,
             request.quantity,
             self.filled,
@@ -80,28 +100,45 @@ def strategy_of(client_order_id: str) -> str:
     return strategy if strategy and number.isascii() and number.isdigit() else EXTERNAL
 
 
-TAKEN = frozenset({"limit", "market", "stop"})
-"""Order types that the exchange knows."""
+def reduces(request: OrderRequest) -> bool:
+    """Whether an order may only make its position smaller: it says so, or goes against the side that it is for."""
+    against = {"long": "sell", "short": "buy"}.get(request.position_side)
+    return request.reduce_only or request.side == against
 
 
-def check_terms(request: OrderRequest, market: Market) -> None:
+TAKEN: Mapping[OrderType, frozenset[str]] = {
+    "limit": frozenset({"", "gtc", "ioc", "fok", "post_only"}),
+    "market": frozenset({"", "ioc", "fok"}),
+    "stop": frozenset({"", "gtc"}),
+    "stop_limit": frozenset({"", "gtc"}),
+    "take_profit": frozenset({"", "gtc"}),
+}
+"""Order types that the exchange knows, and how long each may stand."""
+
+_NET = frozenset({"net"})
+_BOTH = frozenset({"long", "short"})
+_PRICED = frozenset({"limit", "stop_limit"})
+_TRIGGERED = frozenset({"stop", "stop_limit", "take_profit"})
+
+
+def check_terms(request: OrderRequest, market: Market, *, hedged: bool) -> None:
     """Refuse terms that the market does not take: the kind of order first, then quantity, price and trigger.
 
     Raises:
         Rejected: Naming the field and the value.
     """
-    _check_known("order_type", request.order_type, TAKEN)
-    _check_known("time_in_force", request.time_in_force, frozenset({""}))
-    _check_known("position_side", request.position_side, frozenset({"net"}))
+    _check_known("order_type", request.order_type, frozenset(TAKEN))
+    _check_known("time_in_force", request.time_in_force, TAKEN[request.order_type])
+    _check_known("position_side", request.position_side, _BOTH if hedged and not market.spot else _NET)
     _check_multiple("quantity", request.quantity, market.step)
-    _check_given("price", request.price, market.tick, wanted=request.order_type == "limit")
-    _check_given("trigger_price", request.trigger_price, market.tick, wanted=request.order_type == "stop")
+    _check_given("price", request.price, market.tick, wanted=request.order_type in _PRICED)
+    _check_given("trigger_price", request.trigger_price, market.tick, wanted=request.order_type in _TRIGGERED)
 
 
 def _check_known(field: str, value: str, known: frozenset[str]) -> None:
     if value not in known:
         raise Rejected(
-            f"{field}={value}: the exchange does not have it.",
+            f"{field}={value}: the exchange does not have it here.",
             remedy=f"Ask for one of: {', '.join(sorted(map(repr, known)))}.",
             venue_code=f"bad_{field}",
         )
@@ -113,7 +150,7 @@ def _check_given(field: str, value: Decimal | None, tick: Decimal, *, wanted: bo
     elif wanted or value is not None:
         raise Rejected(
             f"{field}={value}: {'missing' if wanted else 'not for this order type'}.",
-            remedy="Give a limit order a price, a stop a trigger_price, and no other order either.",
+            remedy="Give a limit order a price, a stop or take-profit a trigger_price, a stop-limit both.",
             venue_code=f"bad_{field}",
         )
 
