@@ -26,13 +26,13 @@ QUEUE = 8
 
 @asynccontextmanager
 async def in_process(world: World, account: AccountId) -> AsyncIterator[PaperAccount]:
-    yield PaperVenue(world.exchange, account, reports_max=QUEUE)
+    yield PaperVenue(world.exchange, account, clock=world.clock, random=Random(1), reports_max=QUEUE)
 
 
 @asynccontextmanager
 async def over_a_socket(world: World, account: AccountId) -> AsyncIterator[PaperAccount]:
     async with PaperServer(world.exchange, reports_max=QUEUE) as server:
-        yield PaperClient(HOST, server.port, account)
+        yield PaperClient(HOST, server.port, account, clock=world.clock, random=Random(1))
 
 
 @pytest.fixture(params=[in_process, over_a_socket], ids=["in process", "over a socket"])
@@ -101,8 +101,8 @@ def test_refusals_come_as_what_they_are(tell: Callable[..., None]) -> None:
         assert caught.value.venue_code == "bad_quantity"
         assert caught.value.remedy == "Round the quantity to the market's step."
         with pytest.raises(Rejected) as unknown:
-            await venue.place(msgspec.structs.replace(market_order("buy", "0.1"), order_type="take_profit"))
-        assert unknown.value.venue_code == "bad_order_type"
+            await venue.place(msgspec.structs.replace(market_order("buy", "0.1"), time_in_force="post_only"))
+        assert unknown.value.venue_code == "bad_time_in_force"
         with pytest.raises(OutcomeUnknown):
             await venue.place(market_order("buy", "0.1", "trend-1"))
         assert (await venue.find("trend-1")) is not None
