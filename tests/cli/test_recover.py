@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import FX, OANDA, Trueup, files
+from tests.cli.program import FX, MAIN, OANDA, STORY, Trueup, files, rows, written
 from trueup.journal.segment_file import BLOCK, segment_path
 
 LEDGER = "hyperliquid%3Amain"
@@ -97,6 +97,26 @@ def test_a_tail_that_is_cut_everywhere_alike_is_missed_with_a_backup(story: True
     assert told.code == 1
     assert "oanda:fx" in told.json["remaining"][0]
     assert story("recover", "--from-backup", tmp_path / "backup").code == 0
+    assert head_of(story) == head
+
+
+def test_a_backup_of_another_history_is_told_and_nothing_is_taken_from_it(
+    story: Trueup, data: Path, tmp_path: Path
+) -> None:
+    safe = tmp_path / "safe"
+    story("backup", "create", "--to", safe)
+    shutil.rmtree(data)
+    words = ("restore", "--from", safe, "--to", data, "--seq", "1", "--accept-loss", "99")
+    assert story(*words).code == 3  # inside a commit
+    first = story("restore", "--from", safe, "--to", data, "--seq", "1", "--json").error["remedy"].split()[-1]
+    assert story("restore", "--from", safe, "--to", data, "--seq", first.strip("."), "--accept-loss", "99").code == 0
+    fill = rows("user_fills.json")[0] | {"tid": 50_000}
+    story("import", written(tmp_path / "later.json", [fill]), STORY / "spot_meta.json", *MAIN)
+    head = head_of(story)
+    for words in (("recover", "--check"), ("recover",)):
+        told = story(*words, "--from-backup", safe, "--json")
+        assert (told.code, told.json["done"]) == (1, [])
+        assert "another history" in told.json["remaining"][0]
     assert head_of(story) == head
 
 

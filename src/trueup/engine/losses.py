@@ -25,6 +25,7 @@ class Loss(msgspec.Struct, frozen=True):
         unread: How many are known by their number alone.
         newest_recorded_at, newest_venue_time: Of those that can be read, in nanoseconds; None where none can, or none
             has a venue time.
+        of_another_history: Whether they went on from another past than what comes back: both then have these seqs.
     """
 
     account: AccountId
@@ -34,6 +35,7 @@ class Loss(msgspec.Struct, frozen=True):
     unread: int
     newest_recorded_at: int | None = None
     newest_venue_time: int | None = None
+    of_another_history: bool = False
 
     @property
     def count(self) -> int:
@@ -46,10 +48,13 @@ class Loss(msgspec.Struct, frozen=True):
         kinds += [f"{self.unread} of which only the number is known"] if self.unread else []
         newest = f", the newest recorded at {format_time(self.newest_recorded_at)}" if self.newest_recorded_at else ""
         venue = f" with venue times up to {format_time(self.newest_venue_time)}" if self.newest_venue_time else ""
-        return f"{self.account}: seq {self.first} to {self.last} ({', '.join(kinds)}{newest}{venue})"
+        other = " of another history than the backup's" if self.of_another_history else ""
+        return f"{self.account}: seq {self.first} to {self.last}{other} ({', '.join(kinds)}{newest}{venue})"
 
 
-def loss(account: AccountId, restored: Seq, known: Seq, frames: Iterable[Frame]) -> Loss | None:
+def loss(
+    account: AccountId, restored: Seq, known: Seq, frames: Iterable[Frame], *, of_another_history: bool = False
+) -> Loss | None:
     """What is lost of a ledger that is restored up to one seq and known up to another; None when nothing is.
 
     Args:
@@ -57,6 +62,7 @@ def loss(account: AccountId, restored: Seq, known: Seq, frames: Iterable[Frame])
         restored: The last seq that comes back.
         known: The last seq that anything knows of.
         frames: Those behind ``restored`` that can be read, in any order, some perhaps twice.
+        of_another_history: Whether what comes back behind ``restored`` is something else.
     """
     if known <= restored:
         return None
@@ -71,7 +77,8 @@ def loss(account: AccountId, restored: Seq, known: Seq, frames: Iterable[Frame])
                 recorded = max(recorded, frame.recorded_at)
                 happened = max(happened, getattr(event, "venue_time", 0))
     unread = known - restored - len(read)
-    return Loss(account, Seq(restored + 1), known, kinds, unread, recorded or None, happened or None)
+    first = Seq(restored + 1)
+    return Loss(account, first, known, kinds, unread, recorded or None, happened or None, of_another_history)
 
 
 def refuse_unless_accepted(losses: Sequence[Loss], accepted: int) -> None:

@@ -14,13 +14,13 @@ from typing import Protocol
 import msgspec
 
 from trueup.engine.rebuilding import rebuild_views
-from trueup.engine.verifying import CheckedViews, Progress, Proof, verify_storage
+from trueup.engine.verifying import CheckedViews, LedgerProof, Progress, Proof, verify_storage
 from trueup.journal.copies import combined
 from trueup.journal.findings import VerifyReport
 from trueup.journal.pages import DamagedDatabase
 from trueup.journal.recovery import Copies
 from trueup.model.errors import JournalDamaged, StorageError, ViewsFailed
-from trueup.model.identifiers import AccountId
+from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Head, Journal, Milestone, Storage, Views
 
 
@@ -150,13 +150,34 @@ def known_accounts(storage: RecoverableStorage, backup: Backup) -> Sequence[Acco
 
 def shortfalls(proof: Proof, backup: Backup) -> Sequence[str]:
     """Ledgers that a backup holds further than the log reaches: their tails were cut, and nothing else shows it."""
-    reached = {ledger.account: ledger.head_seq for ledger in proof.ledgers}
-    return [
-        f"{account}: the log ends at seq {reached.get(account, 0)}, and the backup holds it up to seq {head.seq}. "
-        "Run `trueup recover --from-backup` with that backup."
-        for account, head in sorted(backup.heads.items())
-        if head.seq > reached.get(account, 0)
-    ]
+    found = []
+    for ledger in proof.ledgers:
+        head = backup.heads.get(ledger.account)
+        if head is not None and head.seq > ledger.head_seq:
+            advice = _OTHER_HISTORY if _parted(ledger, backup) else _FROM_BACKUP
+            found.append(
+                f"{ledger.account}: the log ends at seq {ledger.head_seq}, and the backup holds it up to seq "
+                f"{head.seq}. {advice}"
+            )
+    return found
+
+
+def _parted(ledger: LedgerProof, backup: Backup) -> bool:
+    """Whether the last frame of a log is another in a backup."""
+    if not ledger.head_seq:
+        return False
+    try:
+        frame = next(backup.frames(ledger.account)(Seq(ledger.head_seq - 1)), None)
+    except StorageError:  # which is told of by whoever reads it
+        return False
+    return frame is not None and (frame.last, frame.hash.hex()) != (ledger.head_seq, ledger.head_hash)
+
+
+_FROM_BACKUP = "Run `trueup recover --from-backup` with that backup."
+_OTHER_HISTORY = (
+    "That is another history than the log's, as after a restore to an earlier point: nothing was taken from it. "
+    "Back this directory up into another one; to go back to that history, use `trueup restore --replacing`."
+)
 
 
 # --- logs -------------------------------------------------------------------------------------------------------------

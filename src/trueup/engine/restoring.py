@@ -211,16 +211,48 @@ class _Work:
 def _losses(
     destination: Destination, held: Holding, heads: Mapping[AccountId, Head], replacing: OldDirectory | None
 ) -> Sequence[Loss]:
-    theirs = {account: replacing.reached(account) for account in replacing.accounts()} if replacing is not None else {}
-    found = []
+    ledgers = {ledger.account: ledger for ledger in held.ledgers}
+    theirs = () if replacing is None else replacing.accounts()
+    found: list[Loss | None] = []
     for account in sorted({*held.known, *theirs}):
         restored = heads[account].seq if account in heads else Seq(0)
-        known = max(held.known.get(account, Seq(0)), theirs.get(account, Seq(0)))
-        ledger = next((ledger for ledger in held.ledgers if ledger.account == account), None)
-        ours = chain(destination, account, ledger.chunks, restored) if ledger is not None else iter(())
-        old = replacing.frames(account, restored) if replacing is not None else iter(())
-        found.append(loss(account, restored, known, joined(_readable(ours), old)))
+        known = held.known.get(account, Seq(0))
+        ledger = ledgers.get(account, manifests.nothing_of(account))
+        frames = _readable(chain(destination, account, ledger.chunks, restored))
+        if replacing is not None:
+            reached = replacing.heads(account)
+            furthest = max((head.seq for head in reached), default=Seq(0))
+            if (parted := _parted(destination, ledger, replacing, reached)) is None:
+                known, frames = max(known, furthest), joined(frames, replacing.frames(account, restored))
+            else:
+                gone = replacing.frames(account, parted)
+                found.append(loss(account, parted, furthest, gone, of_another_history=True))
+        found.append(loss(account, restored, known, frames))
     return [lost for lost in found if lost is not None]
+
+
+def _parted(destination: Destination, ledger: LedgerBackup, old: OldDirectory, reached: Sequence[Head]) -> Seq | None:
+    """The last event that a backup and a directory share, where each then went its own way; None where neither did."""
+    if all(_agree(destination, ledger, old, head) for head in reached):
+        return None
+    shared = Seq(0)
+    every = _readable(chain(destination, ledger.account, ledger.chunks))
+    for ours, theirs in zip(every, old.frames(ledger.account, Seq(0)), strict=False):
+        if ours.hash != theirs.hash:
+            break
+        shared = ours.last
+    return shared
+
+
+def _agree(destination: Destination, ledger: LedgerBackup, old: OldDirectory, head: Head) -> bool:
+    """Whether a head of the old directory may be of the backup's history, as far as frames can be read."""
+    if head.seq <= ledger.head_seq:
+        frames = _readable(chain(destination, ledger.account, ledger.chunks, Seq(head.seq - 1)))
+        expected = head
+    else:
+        frames, expected = old.frames(ledger.account, Seq(ledger.head_seq - 1)), ledger.head
+    found = next(frames, None) if ledger.head_seq else None
+    return found is None or (found.last, found.hash) == (expected.seq, expected.hash)
 
 
 def _readable(frames: Iterator[Frame]) -> Iterator[Frame]:

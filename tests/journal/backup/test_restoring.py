@@ -1,13 +1,14 @@
 """Restoring: never over anything, never half, never silently less; and what no manifest lists is not given up."""
 
 import errno
+import shutil
 from pathlib import Path
 from random import Random
 
 import msgspec
 import pytest
 
-from tests.engine.world import ACCOUNT
+from tests.engine.world import ACCOUNT, fill
 from tests.journal.backup.backups import (
     backed_up,
     book,
@@ -163,6 +164,44 @@ def test_what_the_directory_given_up_knows_and_the_backup_lacks_counts_as_lost(
         both = plan(destination, Point(seq=Seq(11)), old)
     assert (loss.first, loss.last, loss.kinds, loss.unread) == (17, 20, {"fill": 4}, 0)
     assert [(loss.first, loss.last, loss.kinds) for loss in both.losses] == [(12, 20, {"fill": 9})]
+
+
+def went_another_way(destination: LocalDestination, path: Path, *commits: int) -> None:
+    """The directory as it is after a restore to event 11, where the books went on differently."""
+    shutil.rmtree(path / "data")
+    restored(destination, path / "data", Point(seq=Seq(11)), accept_loss=5)
+    store = open_store(path / "data")
+    for count in commits:
+        seq = store.ledger(ACCOUNT).head.seq
+        store.ledger(ACCOUNT).book_facts([fill(1_000 + number) for number in range(seq, seq + count)])
+    store.close()
+
+
+@pytest.mark.parametrize("commits", [(2,), (5,), (2, 3), (3, 4), (9,)])  # shorter than the backup, as long, longer
+@pytest.mark.parametrize("without", ["nothing", "log", "views"])
+def test_what_a_directory_booked_after_it_went_another_way_counts_as_lost(
+    destination: LocalDestination, tmp_path: Path, commits: tuple[int, ...], without: str
+) -> None:
+    went_another_way(destination, tmp_path, *commits)
+    gone = {"nothing": (), "log": (tmp_path / "data").glob("ledgers/*/*.seg"), "views": (tmp_path / "data").glob("v*")}
+    for left in gone[without]:
+        left.unlink()
+    with OldDirectory(tmp_path / "data") as old:
+        planned = plan(destination, replacing=old)
+        earlier = plan(destination, Point(seq=Seq(3)), old)
+    (loss,) = planned.losses
+    assert (loss.first, loss.count, loss.kinds, loss.unread) == (12, sum(commits), {"fill": sum(commits)}, 0)
+    assert loss.of_another_history
+    assert "of another history than the backup's" in loss.sentence()
+    with pytest.raises(EventsWouldBeLost, match=f"^{sum(commits)} acknowledged events"):
+        restore(destination, planned, NewDirectory.begin(tmp_path / "again"), progress=silent)
+    assert [(loss.first, loss.count) for loss in earlier.losses] == [(12, sum(commits)), (4, 13)]
+
+
+def test_a_directory_that_lags_behind_its_backup_loses_nothing(destination: LocalDestination, tmp_path: Path) -> None:
+    went_another_way(destination, tmp_path)
+    with OldDirectory(tmp_path / "data") as old:
+        assert plan(destination, replacing=old).losses == []
 
 
 def test_events_of_which_only_the_number_is_left_are_counted_as_well(

@@ -205,7 +205,9 @@ def chain(
     after: Seq = Seq(0),
     previous: Hash | None = None,
 ) -> Iterator[Frame]:
-    """The frames behind a seq, oldest first, from chunks that follow or overlap one another: one whole chain.
+    """Frames whose last seq is greater than ``after``, oldest first, from chunks that follow or overlap one another.
+
+    Together they are one whole chain.
 
     Args:
         destination: Where the chunks are.
@@ -225,7 +227,7 @@ def chain(
         for frame in read_chunk(destination, account, chunk):
             if frame.last <= seq:
                 continue
-            if frame.first != seq + 1 or frame.previous != (expected or frame.previous):
+            if expected is not None and (frame.first, frame.previous) != (seq + 1, expected):
                 raise damaged(chunk.name, f"it does not continue the chain of {account} at seq {seq}")
             seq, expected = frame.last, frame.hash
             yield frame

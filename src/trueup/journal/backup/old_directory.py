@@ -1,17 +1,16 @@
-"""A data directory that is to be replaced: how far it had come, by every witness in it. Nothing in it is changed."""
+"""A data directory that is to be replaced: how far it had come, by every witness in it. No event in it is changed."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from trueup.journal.embedded import EmbeddedStorage
-from trueup.journal.records import read_head
 from trueup.journal.views import SqliteViews
-from trueup.model.errors import JournalDamaged, ViewsFailed
+from trueup.model.errors import JournalDamaged, StorageError, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Frame
+from trueup.ports import Frame, Head
 
 
 class OldDirectory:
@@ -46,21 +45,28 @@ class OldDirectory:
                 viewed = self._views.ledgers()
         return sorted({*self._storage.ledgers(), *viewed})
 
-    def reached(self, account: AccountId) -> Seq:
-        """The last seq that the log, the saved head or the views of a ledger know of; 0 when none does."""
-        reached = [Seq(0)]
-        saved = read_head(self._storage.directory.head_path(account), account)
-        if saved is not None:
-            reached.append(saved.seq)
+    def heads(self, account: AccountId) -> Sequence[Head]:
+        """The last frame of a ledger that the log, the saved head and the views know of, each for itself."""
+        heads = [self._storage.saved_head(account)]
         with suppress(JournalDamaged):  # a file that cannot be read at all says nothing
-            reached.append(self._storage.verify(account).head.seq)
+            heads.append(self._storage.verify(account).head)
         if self._views is not None:
             with suppress(ViewsFailed):
-                reached.append(self._views.applied(account))
-        return max(reached)
+                heads.append(self._views.head(account))
+        return [head for head in heads if head is not None and head.seq]
 
     def frames(self, account: AccountId, after: Seq) -> Iterator[Frame]:
-        """The frames behind a seq that the views have, up to the first that cannot be read."""
+        """Frames whose last seq is greater than ``after``: from the log, then from the views what it does not give."""
+        for source in (self._logged, self._viewed):
+            with suppress(StorageError):
+                for frame in source(account, after):
+                    after = frame.last
+                    yield frame
+
+    def _logged(self, account: AccountId, after: Seq) -> Iterator[Frame]:
+        with closing(self._storage.log(account)) as journal:
+            yield from journal.read(after)
+
+    def _viewed(self, account: AccountId, after: Seq) -> Iterator[Frame]:
         if self._views is not None:
-            with suppress(ViewsFailed):
-                yield from self._views.frames(account, after)
+            yield from self._views.frames(account, after)
