@@ -186,9 +186,9 @@ def open_backup(path: Path) -> tuple[Backup, Sequence[str]]:
     return Backup(heads, frames), [*problems, *held.findings]
 
 
-def new_directory(path: Path) -> NewDirectory:
-    """A data directory to restore into. Raises as :meth:`NewDirectory.begin` does."""
-    return NewDirectory.begin(path)
+def new_directory(path: Path, *apart_from: Path | None) -> NewDirectory:
+    """A data directory to restore into. Arguments and errors as of :meth:`NewDirectory.begin`."""
+    return NewDirectory.begin(path, apart_from=[other for other in apart_from if other is not None])
 
 
 def old_directory(path: Path) -> OldDirectory:

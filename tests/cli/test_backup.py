@@ -221,6 +221,21 @@ def test_a_live_or_full_directory_is_never_written_over(story: Trueup, safe: Pat
     assert proof(story) == before
 
 
+def test_a_backup_directory_is_no_place_for_anything_else(
+    story: Trueup, safe: Path, data: Path, tmp_path: Path
+) -> None:
+    story("backup", "create", "--to", safe)
+    old = data.rename(tmp_path / "old")
+    (tmp_path / "link").symlink_to(safe)
+    for place in (safe / "data", tmp_path / "link" / "data", old / "data"):
+        refused = story("restore", "--from", safe, "--to", place, "--replacing", old, "--json")
+        assert (refused.code, refused.error["field"]) == (3, "to")
+    refused = story("backup", "verify", "--from", safe, "--scratch", safe, "--json")
+    assert (refused.code, refused.error["field"]) == (3, "scratch")
+    assert story("backup", "list", "--from", safe).code == 0
+    assert not (old / "data").exists()
+
+
 def test_what_the_directory_given_up_knows_and_the_backup_lacks_is_named(
     story: Trueup, safe: Path, data: Path, tmp_path: Path
 ) -> None:

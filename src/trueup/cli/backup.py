@@ -98,8 +98,11 @@ def verify(
     from trueup.bootstrap import open_destination
     from trueup.engine.clock import SystemClock
     from trueup.engine.proving import verify as verified
+    from trueup.journal.backup.new_directory import refuse_inside
 
     out = Output(as_json=as_json)
+    if scratch is not None:
+        refuse_inside("scratch", scratch, source)
     with out.progress("restoring") as progress:
         found = verified(open_destination(source), backup, SystemClock(), scratch, progress)
     if as_json:

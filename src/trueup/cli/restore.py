@@ -74,8 +74,9 @@ def restore(
             planned = restoring.plan(destination, point, old)
     for finding in planned.findings:
         out.note(finding)
+    target = new_directory(to, source, replacing)
     with out.progress("restoring") as progress:
-        ledgers = restoring.restore(destination, planned, new_directory(to), accept_loss=accept_loss, progress=progress)
+        ledgers = restoring.restore(destination, planned, target, accept_loss=accept_loss, progress=progress)
     if as_json:
         out.data(_shape(planned, to, ledgers))
     else:

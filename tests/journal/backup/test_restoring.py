@@ -81,6 +81,25 @@ def test_an_empty_directory_is_taken_and_one_whose_parent_is_missing_is_made(
     assert (tmp_path / "new" / "deep" / "format").exists()
 
 
+def test_a_link_is_followed_whether_or_not_it_leads_anywhere_yet(destination: LocalDestination, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name, target in (("one", "empty"), ("other", "new")):
+        (tmp_path / name).symlink_to(target)
+        restored(destination, tmp_path / name)
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / target / "format").exists()
+
+
+def test_a_place_where_a_disk_is_mounted_is_refused_at_once(
+    destination: LocalDestination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mount").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "mount")
+    with pytest.raises(BadInput, match="a disk is mounted there"):
+        restored(destination, tmp_path / "mount")
+    restored(destination, tmp_path / "mount" / "data")
+
+
 def test_what_a_crash_left_beside_the_place_is_cleared_away(destination: LocalDestination, tmp_path: Path) -> None:
     left = EmbeddedStorage.open(tmp_path / f"again{BESIDE}")
     left.close()

@@ -6,6 +6,7 @@ healed: byte for byte, each proved, in segments as the log had them.
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +23,8 @@ from trueup.ports import Head
 BESIDE = ".restoring"
 """Ends the name under which it is made."""
 
+_ON_IT = "Name a directory on that disk, which is not there yet."
+
 
 class NewDirectory:
     """Made by :meth:`begin`, ended by :meth:`publish` or :meth:`discard`.
@@ -36,15 +39,22 @@ class NewDirectory:
         self._disk = disk
 
     @classmethod
-    def begin(cls, path: Path, disk: Disk | None = None) -> Self:
-        """Begin a directory that will stand at ``path``.
+    def begin(cls, path: Path, disk: Disk | None = None, *, apart_from: Sequence[Path] = ()) -> Self:
+        """Begin a directory that will stand at ``path``, or where that points to.
+
+        Args:
+            path: The place.
+            disk: The files.
+            apart_from: Directories that are not for it, nor anything in them.
 
         Raises:
-            BadInput: Something is there already.
+            BadInput: Something is there already, or it is no place that a directory can be moved to.
             DirectoryLocked: Another process is making it.
             StorageError: The disk refused.
         """
-        disk, path = disk or Disk(), path.expanduser().absolute()
+        disk, path = disk or Disk(), path.expanduser().resolve()
+        for other in apart_from:
+            refuse_inside("to", path, other)
         _refuse_taken(path)
         beside = path.with_name(path.name + BESIDE)
         if beside.exists():
@@ -90,6 +100,12 @@ class NewDirectory:
         shutil.rmtree(self.storage.directory.path, ignore_errors=True)
 
 
+def refuse_inside(field: str, path: Path, other: Path) -> None:
+    """Refuse a place in a directory that is to hold nothing but its own. Raises :class:`BadInput`."""
+    if path.expanduser().resolve().is_relative_to(other.expanduser().resolve()):
+        raise BadInput(field, str(path), f"it lies in {other}, which is to stay as it is", remedy="Name a place apart.")
+
+
 def _refuse_taken(path: Path) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise BadInput(
@@ -97,4 +113,8 @@ def _refuse_taken(path: Path) -> None:
             str(path),
             "there is something already, and a restore never writes over anything",
             remedy="Name a new or an empty directory; move the old one away if the new one shall take its place.",
+        )
+    if path.is_mount():
+        raise BadInput(
+            "to", str(path), "a disk is mounted there, and a directory cannot be moved to that name", remedy=_ON_IT
         )
