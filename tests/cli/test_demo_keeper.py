@@ -50,6 +50,10 @@ class VenueClock(SystemClock):
         return super().now() + self.ahead
 
 
+def client(port: int, account: AccountId) -> PaperClient:
+    return PaperClient(HOST, port, account, clock=SystemClock(), random=Random(1))
+
+
 class Watched(Keeper):
     """A keeper whose findings can be waited for."""
 
@@ -91,11 +95,11 @@ async def pair(path: Path, *faults: AnyFault) -> AsyncIterator[Pair]:
     store = open_store(path)
     async with PaperServer(exchanges[NORTH]) as north, PaperServer(exchanges[SOUTH]) as south:
         ports = {NORTH: north.port, SOUTH: south.port}
-        keepers = {account: Watched(store, PaperClient(HOST, port, account)) for account, port in ports.items()}
+        keepers = {account: Watched(store, client(port, account)) for account, port in ports.items()}
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keeper.listen()) for keeper in keepers.values()]
             for keeper in keepers.values():
-                await keeper.listening.wait()
+                await keeper.heard.wait()
                 await keeper.begin()
                 tasks.append(group.create_task(keeper.book_reports()))
             yield Pair(clock, exchanges, keepers)
@@ -211,9 +215,9 @@ def test_what_happened_while_nobody_listened_is_found_with_its_evidence(tmp_path
         async with PaperServer(exchange) as server:
             for trades in (True, False):
                 store = open_store(tmp_path / "kept")
-                keeper = Watched(store, PaperClient(HOST, server.port, NORTH))
+                keeper = Watched(store, client(server.port, NORTH))
                 listening = asyncio.create_task(keeper.listen())
-                await keeper.listening.wait()
+                await keeper.heard.wait()
                 await keeper.begin()
                 both = Pair(clock, {NORTH: exchange}, {NORTH: keeper})
                 booking = asyncio.create_task(keeper.book_reports())
@@ -238,10 +242,10 @@ def test_a_venue_that_is_down_is_unknown_and_not_flat(tell: Tell) -> None:
         assert await both.keeper.reconcile() is Status.FAILED
         with pytest.raises(Unavailable):
             await both.buy("0.01", "swing-2")
-        await both.keeper.has_found[Cause.VENUE_GONE].wait()
+        assert not both.keeper.listening
         both.clock.ahead = from_ms(HOUR_MS)
+        await both.keeper.has_found[Cause.VENUE_GONE].wait()
         await both.synced()
-        await both.keeper.listening.wait()
 
     told = tell(story, Outage(account=NORTH, nth=1, for_ms=HOUR_MS))
     assert findings(told) == [(Cause.VENUE_GONE, [])]
@@ -274,12 +278,14 @@ def test_a_cancel_without_an_answer_is_asked_for_again_and_nothing_else_happens(
     async def story(both: Pair) -> None:
         ending = asyncio.Event()
 
-        async def without_an_answer_at_first(venue: PaperClient, venue_order_id: str) -> OrderReported:
+        async def without_an_answer_at_first(
+            venue: PaperClient, instrument: str, venue_order_id: str
+        ) -> OrderReported | None:
             asked.append(venue_order_id)
             if len(asked) == 1:
                 raise OutcomeUnknown("No answer came.")
             ending.set()
-            return await cancel(venue, venue_order_id)
+            return await cancel(venue, instrument, venue_order_id)
 
         monkeypatch.setattr(PaperClient, "cancel", without_an_answer_at_first)
         await both.keeper.venue.place(OrderRequest(BTC, "buy", Decimal("0.01"), "swing-1", "limit", Decimal(1)))

@@ -5,7 +5,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -13,11 +16,15 @@ import pytest
 import trueup
 from tests.processes import unmeasured
 from tests.venues.paper.world import BTC, MAIN, World, limit_order, market_order
+from trueup.engine.clock import SystemClock
 from trueup.model.errors import Malformed, OutcomeUnknown, Unavailable, VenueError
 from trueup.model.events import FillBooked
+from trueup.model.orders import Amendment
+from trueup.model.venues import Gap
 from trueup.venues.paper import wire
 from trueup.venues.paper.calls import Found, TakeSnapshot
 from trueup.venues.paper.client import TIMEOUT_S, PaperClient
+from trueup.venues.paper.reports import Hearing
 from trueup.venues.paper.server import HOST, PaperServer, pump
 from trueup.venues.paper.venue import PaperVenue
 
@@ -25,6 +32,10 @@ AT_ONCE_S = 0.0
 """Patience that ends at the first wait, on any machine. What is to come in time has the defaults instead."""
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def reaching(port: int, *, timeout_s: float = TIMEOUT_S) -> PaperClient:
+    return PaperClient(HOST, port, MAIN, clock=SystemClock(), random=Random(1), timeout_s=timeout_s)
 
 
 def with_stranger(
@@ -40,7 +51,7 @@ def with_stranger(
                 writer.transport.abort()
 
         async with await asyncio.start_server(serve, HOST, 0) as server:
-            await story(PaperClient(HOST, server.sockets[0].getsockname()[1], MAIN, timeout_s=timeout_s))
+            await story(reaching(server.sockets[0].getsockname()[1], timeout_s=timeout_s))
 
     asyncio.run(main())
 
@@ -68,8 +79,12 @@ def test_a_call_without_an_answer_ends_and_says_whether_to_look_first(handler: H
         with pytest.raises(OutcomeUnknown):
             await client.place(market_order("buy", "1", "trend-1"))
         with pytest.raises(OutcomeUnknown):
-            await client.cancel("order-1")
-        for ask in (client.snapshot, client.instruments, client.reports):
+            await client.cancel(BTC, "order-1")
+        with pytest.raises(OutcomeUnknown):
+            await client.amend(BTC, "order-1", Amendment(price=Decimal(1)))
+        with pytest.raises(OutcomeUnknown):
+            await client.close(BTC, "net", "trend-1")
+        for ask in (client.snapshot, client.instruments):
             with pytest.raises(Unavailable, match="No answer came"):
                 await ask()
         with pytest.raises(Unavailable):
@@ -119,19 +134,40 @@ def test_an_error_of_a_newer_venue_is_still_a_venue_error() -> None:
         wire.unless_failed(wire.Failed("sleepy", "The venue is tired.", "Let it rest."))
 
 
-def test_a_stream_fails_when_it_falls_silent() -> None:
+@pytest.mark.parametrize("handler", [hang_up, half_an_answer])
+def test_a_stream_that_breaks_is_opened_again(handler: Handler) -> None:
+    connections = 0
+
+    async def better_next_time(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 1:
+            await handler(reader, writer)
+            return
+        await wire.send(writer, wire.Subscribed())
+        await reader.read()
+
+    async def story(client: PaperClient) -> None:
+        async with aclosing(client.stream()) as stream:
+            assert await anext(stream) == Gap("connected")
+        assert "stream broke" in client.health["stream"].last_error
+        assert client.health["stream"].reconnects == 1
+
+    with_stranger(better_next_time, story)
+
+
+def test_a_stream_that_falls_silent_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async def subscribed_then_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await wire.send(writer, wire.Subscribed())
         await wire.send(writer, wire.Beat())
         await reader.read()
 
     async def story(client: PaperClient) -> None:
-        reports = await client.reports()
-        reports._timeout_s = AT_ONCE_S
-        with pytest.raises(Unavailable, match="stream broke"):
-            await anext(reports)
-        await reports.aclose()
+        async with aclosing(client.stream()) as stream:
+            assert [await anext(stream) for _ in range(2)] == [Gap("connected")] * 2
+        assert "nothing was heard" in client.health["stream"].last_error
 
+    monkeypatch.setattr(Hearing, "silence_s", 0.5)
     with_stranger(subscribed_then_silent, story)
 
 
@@ -139,7 +175,7 @@ def test_a_venue_that_is_not_there_is_unavailable() -> None:
     async def main() -> None:
         async with PaperServer(World().exchange) as server:
             port = server.port
-        client = PaperClient(HOST, port, MAIN)
+        client = reaching(port)
         with pytest.raises(Unavailable, match="cannot be reached"):
             await client.place(market_order("buy", "1", "trend-1"))
 
@@ -167,9 +203,8 @@ def test_beats_are_not_reports() -> None:
         await reader.read()
 
     async def story(client: PaperClient) -> None:
-        reports = await client.reports()
-        assert await anext(reports) == fact
-        await reports.aclose()
+        async with aclosing(client.stream()) as stream:
+            assert [await anext(stream), await anext(stream)] == [Gap("connected"), fact]
 
     with_stranger(beats_then_reports, story)
 
@@ -194,7 +229,7 @@ def test_the_server_outlives_clients_that_talk_nonsense_or_leave() -> None:
             assert isinstance(answer, wire.Failed)
             assert answer.code == "malformed"
             writer.transport.abort()
-            assert (await PaperClient(HOST, server.port, MAIN).snapshot()).cut
+            assert (await reaching(server.port).snapshot()).cut
 
     asyncio.run(main())
 
@@ -233,7 +268,7 @@ def test_an_error_of_the_exchange_itself_comes_out_when_the_server_is_left() -> 
         del world.exchange._desks[MAIN].by_client
         async with PaperServer(world.exchange) as server:
             with pytest.raises(OutcomeUnknown):
-                await PaperClient(HOST, server.port, MAIN).place(market_order("buy", "1"))
+                await reaching(server.port).place(market_order("buy", "1"))
 
     with pytest.raises(ExceptionGroup, match="paper server failed") as caught:
         asyncio.run(main())
@@ -243,14 +278,15 @@ def test_an_error_of_the_exchange_itself_comes_out_when_the_server_is_left() -> 
 def test_the_pump_advances_the_exchange_until_it_is_cancelled() -> None:
     async def main() -> None:
         world = World()
-        venue = PaperVenue(world.exchange, MAIN)
+        venue = PaperVenue(world.exchange, MAIN, clock=world.clock, random=Random(1))
         await venue.place(limit_order("buy", "0.1", "59990"))
-        reports = await venue.reports()
-        pumping = asyncio.ensure_future(pump(world.exchange, 0))
-        assert isinstance(await anext(reports), FillBooked), "the walk of prices has come by"
-        pumping.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await pumping
+        async with aclosing(venue.stream()) as stream:
+            assert await anext(stream) == Gap("connected")
+            pumping = asyncio.ensure_future(pump(world.exchange, 0))
+            assert isinstance(await anext(stream), FillBooked), "the walk of prices has come by"
+            pumping.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await pumping
 
     asyncio.run(main())
 
@@ -258,11 +294,13 @@ def test_the_pump_advances_the_exchange_until_it_is_cancelled() -> None:
 CHILD = """
 import asyncio, sys
 from decimal import Decimal
+from random import Random
+from trueup.engine.clock import SystemClock
 from trueup.venues.paper.client import PaperClient
 from trueup.model.orders import OrderRequest
 
 async def main():
-    client = PaperClient("127.0.0.1", int(sys.argv[1]), "paper:main")
+    client = PaperClient("127.0.0.1", int(sys.argv[1]), "paper:main", clock=SystemClock(), random=Random(1))
     number = 0
     while True:
         number += 1
@@ -291,7 +329,7 @@ def test_what_a_client_was_told_before_it_was_killed_stands_and_the_venue_goes_o
             child.send_signal(signal.SIGKILL)
             told += (await child.stdout.read()).decode().split("\n")[:-1]
             assert await child.wait() == -signal.SIGKILL
-            client = PaperClient(HOST, server.port, MAIN)
+            client = reaching(server.port)
             await client.snapshot()  # connections are taken in turn: that of the child's last call was before this one
             while server._connections:
                 await asyncio.wait(server._connections)

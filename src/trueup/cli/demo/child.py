@@ -41,7 +41,10 @@ async def run(orders: Orders) -> None:
     began = clock.monotonic()
     store = open_store(Path(orders.data))
     try:
-        keepers = {account: Keeper(store, PaperClient(HOST, port, account)) for account, port in orders.ports.items()}
+        keepers = {
+            account: Keeper(store, PaperClient(HOST, port, account, clock=clock, random=Random()))
+            for account, port in orders.ports.items()
+        }
         events = {account: keeper.ledger.head.seq for account, keeper in keepers.items()}
         opened_ms = round(1_000 * (clock.monotonic() - began))
         tell(Opened(os.getpid(), opened_ms, events, store.findings))
@@ -76,7 +79,7 @@ async def _work(keepers: Sequence[Keeper], trader: Trader, ready: Callable[[], N
 async def _start(keeper: Keeper) -> None:
     """Reach the venue, however long it is down; then learn its instruments and what the book cannot know."""
     while True:
-        await keeper.listening.wait()
+        await keeper.heard.wait()
         try:
             await keeper.begin()
         except Unavailable:

@@ -23,6 +23,7 @@ from trueup.model.facts import fact_key, order_key
 from trueup.model.identifiers import AccountId
 from trueup.model.numbers import canonical
 from trueup.model.times import NS_PER_MS
+from trueup.model.venues import Gap
 from trueup.reconcile.compare import compare
 from trueup.venues.paper.client import PaperClient
 
@@ -43,7 +44,7 @@ class Keeper:
     """One account: its ledger, its venue, and the stream between them.
 
     Attributes:
-        listening: Set while the stream is open.
+        heard: Set once the stream was open.
         last_prices: Of the newest fill reported, by instrument.
     """
 
@@ -51,14 +52,14 @@ class Keeper:
         self.account: AccountId = venue.account
         self.venue = venue
         self.ledger: Ledger = store.ledger(venue.account)
-        self.listening = asyncio.Event()
+        self.heard = asyncio.Event()
         self.last_prices: dict[str, Decimal] = {}
         self._store = store
         self._turn = asyncio.Lock()
         self._reported: asyncio.Queue[Fact] = asyncio.Queue(QUEUE_MAX)
         self._heard: dict[str, None] = {}
         self._heard_until = 0
-        self._listening_since = 0
+        self._listened_since = 0
         self._cursor: str | None = None
         self._open: set[str] = set()
 
@@ -74,22 +75,27 @@ class Keeper:
 
     # --- reports ------------------------------------------------------------------------------------------------------
 
+    @property
+    def listening(self) -> bool:
+        """Whether the stream is open now."""
+        return bool(self.venue.health["stream"].connected)
+
     async def listen(self) -> None:
-        """Take in what the venue reports; open the stream again whenever it is lost."""
-        while True:
-            try:
-                async with aclosing(await self.venue.reports()) as reports:
-                    self._listening_since = self._now()
-                    self.listening.set()
-                    async for fact in reports:
-                        self._hear(fact)
-                        await self._reported.put(fact)
-            except Unavailable as error:
-                if self.listening.is_set():
-                    words = f"the stream ended: {error.message.rstrip('.')}"
-                    self.found(Cause.VENUE_GONE, (), words, "nothing: unknown is not flat")
-                self.listening.clear()
-                await asyncio.sleep(RETRY_S)
+        """Take in what the venue reports, and tell whenever the stream was lost and is open again."""
+        async with aclosing(self.venue.stream()) as stream:
+            async for item in stream:
+                if isinstance(item, Gap):
+                    self._open_again()
+                else:
+                    self._hear(item)
+                    await self._reported.put(item)
+
+    def _open_again(self) -> None:
+        if self.heard.is_set():
+            words = f"the stream ended: {self.venue.health['stream'].last_error.rstrip('.')}"
+            self.found(Cause.VENUE_GONE, (), words, "nothing: unknown is not flat")
+        self._listened_since = self._now()
+        self.heard.set()
 
     async def book_reports(self) -> None:
         """Book what was reported, all that waits in one commit."""
@@ -229,6 +235,11 @@ class Keeper:
     def found(self, cause: Cause, ids: Sequence[str], explanation: str, booked: str) -> None:
         """Tell of something out of the ordinary."""
         tell(Found(self.account, self._now(), cause, ids, explanation, booked))
+
+    @property
+    def _listening_since(self) -> int:
+        """When the stream was opened that is open now: while there is none, nothing from before now can come by it."""
+        return self._listened_since if self.listening else self._now()
 
     def _now(self) -> int:
         return self._store.clock.now()

@@ -47,7 +47,7 @@ class Trader:
         while not ending.is_set():
             desk = self._random.choice(DESKS)
             keeper = self._keepers[desk.account]
-            if keeper.listening.is_set():
+            if keeper.listening:
                 try:
                     await self._act(desk, keeper)
                 except Unavailable:
@@ -60,7 +60,8 @@ class Trader:
         stale = [order for order in resting if self._clock.now() - order.updated_at > RESTING_S * NS_PER_SECOND]
         try:
             if stale or len(resting) > RESTING_MAX:
-                await keeper.venue.cancel((stale or resting)[0].venue_order_id)
+                order = (stale or resting)[0]
+                await keeper.venue.cancel(order.instrument, order.venue_order_id)
             else:
                 await self._place(keeper, self._order(desk, keeper))
         except Rejected:

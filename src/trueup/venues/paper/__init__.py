@@ -6,6 +6,7 @@ It keeps its own truth by its own arithmetic and knows nothing of the book that 
 * ``account`` money, positions and margin of one account; ``desk`` its history and orders; ``floor`` where desks trade
 * ``exchange`` the venue itself: synchronous, its clock and its chance come from outside
 * ``faults`` the plan of what goes wrong and the log of what did; ``feed`` carries reports, or fails to
-* ``calls`` what may be asked, and the answers; ``venue`` an account over a plain call
+* ``calls`` what may be asked, and the answers; ``reports`` what a stream of an account is made of
+* ``venue`` an account as a live venue, over a plain call
 * ``wire``, ``server`` and ``client`` the same over a socket
 """

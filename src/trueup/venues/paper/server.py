@@ -8,15 +8,12 @@ from trueup.model.errors import VenueError
 from trueup.venues.paper import wire
 from trueup.venues.paper.calls import Answer, AnyCall, answer
 from trueup.venues.paper.exchange import PaperExchange
-from trueup.venues.paper.venue import REPORTS_MAX, Reports
+from trueup.venues.paper.reports import BEAT_S, REPORTS_MAX, Line
 
 HOST = "127.0.0.1"
 
 PATIENCE_S = 30.0
 """For a client to send its call, or to take what it is sent."""
-
-BEAT_S = 1.0
-"""A silent stream says this often that it is alive; clients wait several times as long."""
 
 
 async def pump(exchange: PaperExchange, step_s: float) -> None:
@@ -99,20 +96,14 @@ class PaperServer:
         if not isinstance(call, wire.Subscribe):
             await self._send(writer, answer(self._exchange, call))
             return
-        reports = Reports(self._exchange, call.account, self._reports_max)
+        line = Line(self._exchange, call.account, reports_max=self._reports_max, beat_s=self._beat_s)
         try:
-            await self._send(writer, wire.Subscribed())
             while True:
-                await self._send(writer, await self._next(reports))
+                frame = await line.receive()
+                async with asyncio.timeout(self._patience_s):
+                    await wire.send_frame(writer, frame)
         finally:
-            await reports.aclose()
-
-    async def _next(self, reports: Reports) -> Answer:
-        try:
-            async with asyncio.timeout(self._beat_s):
-                return wire.Reported(await anext(reports))
-        except TimeoutError:
-            return wire.Beat()
+            await line.aclose()
 
     async def _send(self, writer: asyncio.StreamWriter, message: Answer) -> None:
         async with asyncio.timeout(self._patience_s):

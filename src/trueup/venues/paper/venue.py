@@ -1,54 +1,92 @@
-"""An account of the paper exchange: the venue port, orders, and a bounded stream of reports; here over a plain call."""
+"""An account of the paper exchange as a live venue, however the exchange is reached; here over a plain call."""
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator, Mapping, Sequence
+from random import Random
+from typing import TypeVar
+from weakref import WeakSet
 
 from trueup.model.differences import VenueSnapshot
-from trueup.model.errors import Malformed, Unavailable
+from trueup.model.errors import Malformed, Rejected, VenueError
 from trueup.model.events import Fact, OrderReported
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
-from trueup.model.orders import OrderRequest
-from trueup.venues.paper import calls
+from trueup.model.orders import Amendment, OrderRequest
+from trueup.model.venues import Capabilities, Mark
+from trueup.ports import Clock, Refused
+from trueup.venues.paper import calls, wire
 from trueup.venues.paper.exchange import PaperExchange
+from trueup.venues.paper.reports import REPORTS_MAX, Hearing, Line
+from trueup.venues.transport.health import ConnectionHealth
+from trueup.venues.transport.stream import Connection, Stream
 
-REPORTS_MAX = 1_024
-"""Reports a stream holds for a slow reader; one more ends it, since a gap that shows is better than a silent loss."""
+RECONNECT_FIRST_S = 0.05
+"""Before a lost stream is opened again at first: the exchange is on this machine, and nobody else's."""
+
+CAPABILITIES = Capabilities(
+    cursor="exact",
+    find="surely",
+    order_types=frozenset({"limit", "market", "stop", "stop_limit", "take_profit"}),
+    times_in_force=frozenset({"", "gtc", "ioc", "fok", "post_only"}),
+    amends=True,
+    hedges=True,
+    streams=True,
+)
 
 A = TypeVar("A", bound=calls.Answer)
 
 
-class ReportStream(Protocol):
-    """Facts as they happen. Ends with :class:`Unavailable` when it is lost; plainly after ``aclose``."""
-
-    def __aiter__(self) -> "ReportStream":
-        """Itself."""
-        ...
-
-    async def __anext__(self) -> Fact:
-        """The next fact; waits for it. Giving up on waiting loses nothing."""
-        ...
-
-    async def aclose(self) -> None:
-        """Leave; what has not been read is dropped."""
-        ...
-
-
 class PaperAccount(ABC):
-    """A :class:`trueup.ports.Venue` that also trades, however its exchange is reached.
+    """A :class:`trueup.ports.LiveVenue`. Belongs to one event loop.
 
     Everything raises :class:`Unavailable` where nothing was done, and the other :class:`VenueError` kinds by name.
+
+    Args:
+        clock: For the age of what was last heard.
+        random: Spreads the attempts to open a lost stream again.
+
+    Attributes:
+        capabilities: What the exchange offers.
+        warnings: None: it forgets nothing.
+        health: How the calls (``rest``) and the newest stream (``stream``) are doing, by name.
     """
 
-    def __init__(self, account: AccountId) -> None:
+    capabilities = CAPABILITIES
+    warnings: Sequence[str] = ()
+
+    def __init__(self, account: AccountId, *, clock: Clock, random: Random) -> None:
         self.account = account
+        self.health: Mapping[str, ConnectionHealth] = {
+            "rest": ConnectionHealth(),
+            "stream": ConnectionHealth(connected=False),
+        }
+        self._clock = clock
+        self._random = random
+        self._streams: WeakSet[Stream[Fact]] = WeakSet()
+
+    async def check(self) -> Sequence[str]:
+        """That the account is open there. Raises :class:`VenueError`."""
+        markets = await self.instruments()
+        return [
+            f"{self.account} is open at the paper venue, which trades {len(markets)} instruments.",
+            "It asks for no key: whoever reaches it may trade. Calls carry no time, so its clock need not agree.",
+        ]
+
+    def refused(self) -> Sequence[Refused]:
+        """Nothing: what cannot be read is not an answer of the exchange, and raises :class:`Malformed`."""
+        return ()
+
+    def client_id(self, client_order_id: str) -> str:
+        """The exchange calls an order as we do."""
+        return client_order_id
 
     async def instruments(self) -> Sequence[Instrument]:
         """Contract terms of every market."""
         return (await self._get(calls.ListInstruments(self.account), calls.Listed)).instruments
+
+    async def marks(self, instruments: Sequence[str]) -> Sequence[Mark]:
+        """Mark prices; an instrument that is not traded there is left out."""
+        return (await self._get(calls.ReadMarks(self.account, list(instruments)), calls.Marked)).marks
 
     async def snapshot(self) -> VenueSnapshot:
         """The account's state at a cut."""
@@ -63,99 +101,102 @@ class PaperAccount(ABC):
                 return
             cursor = page.cursor
 
+    def stream(self) -> Stream[Fact]:
+        """Facts from now on, and a gap before those of each connection. Ends with :meth:`aclose`, its own or ours."""
+        stream: Stream[Fact] = Stream(
+            str(self.account),
+            self._listen,
+            Hearing,
+            self._clock,
+            self._random,
+            reconnect_first_s=RECONNECT_FIRST_S,
+        )
+        self._streams.add(stream)
+        self.health = {**self.health, "stream": stream.health}
+        return stream
+
     async def place(self, request: OrderRequest) -> OrderReported:
         """Place an order. Raises Rejected, Unavailable (surely not placed) or OutcomeUnknown (find it first)."""
-        return _given((await self._get(calls.PlaceOrder(self.account, request), calls.Found)).order)
+        return await self._order(calls.PlaceOrder(self.account, request))
 
-    async def cancel(self, venue_order_id: str) -> OrderReported:
+    async def cancel(
+        self,
+        instrument: str,  # noqa: ARG002 - the port's; here an order's id alone names it
+        venue_order_id: str,
+    ) -> OrderReported | None:
         """Cancel what is left of an order; one that is done is given as it is. Raises as :meth:`place` does."""
-        return _given((await self._get(calls.CancelOrder(self.account, venue_order_id), calls.Found)).order)
+        try:
+            return await self._order(calls.CancelOrder(self.account, venue_order_id))
+        except Rejected as error:
+            if error.venue_code == "unknown_order":
+                return None
+            raise
+
+    async def amend(
+        self,
+        instrument: str,  # noqa: ARG002 - as for a cancel
+        venue_order_id: str,
+        amendment: Amendment,
+    ) -> OrderReported:
+        """Change a resting order. Raises as :meth:`place` does."""
+        return await self._order(calls.AmendOrder(self.account, venue_order_id, amendment))
+
+    async def close(self, instrument: str, position_side: str, client_order_id: str) -> OrderReported:
+        """Close a position at the market. Raises as :meth:`place` does."""
+        return await self._order(calls.ClosePosition(self.account, instrument, position_side, client_order_id))
 
     async def find(self, client_order_id: str) -> OrderReported | None:
         """The order of a client order id, in whatever state; None where there surely is none."""
         return (await self._get(calls.FindOrder(self.account, client_order_id), calls.Found)).order
 
-    @abstractmethod
-    async def reports(self) -> ReportStream:
-        """Facts from now on; what happened before is in the history."""
+    async def aclose(self) -> None:
+        """End every stream."""
+        for stream in list(self._streams):
+            await stream.aclose()
 
     @abstractmethod
     async def _ask(self, call: calls.AnyCall) -> calls.Answer:
         """The exchange's answer; raises what it refuses with."""
 
+    @abstractmethod
+    async def _listen(self) -> Connection:
+        """A line of reports, as :class:`Hearing` understands it. Raises :class:`VenueError`."""
+
+    async def _order(self, call: calls.AnyCall) -> OrderReported:
+        order = (await self._get(call, calls.Found)).order
+        if order is None:
+            raise Malformed("The paper venue answered without the order.")
+        return order
+
     async def _get(self, call: calls.AnyCall, expected: type[A]) -> A:
-        return expect(await self._ask(call), expected)
+        health = self.health["rest"]
+        try:
+            answer = wire.expect(await self._ask(call), expected)
+        except VenueError as error:
+            health.failed(error)
+            raise
+        health.heard(self._clock.now())
+        return answer
 
 
 class PaperVenue(PaperAccount):
     """An account in the exchange's own process."""
 
-    def __init__(self, exchange: PaperExchange, account: AccountId, *, reports_max: int = REPORTS_MAX) -> None:
-        super().__init__(account)
+    def __init__(
+        self,
+        exchange: PaperExchange,
+        account: AccountId,
+        *,
+        clock: Clock,
+        random: Random,
+        reports_max: int = REPORTS_MAX,
+    ) -> None:
+        super().__init__(account, clock=clock, random=random)
         self._exchange = exchange
         self._reports_max = reports_max
-
-    async def reports(self) -> "Reports":
-        """Facts from now on."""
-        return Reports(self._exchange, self.account, self._reports_max)
 
     async def _ask(self, call: calls.AnyCall) -> calls.Answer:
         return calls.answer(self._exchange, call)
 
-
-class Reports:
-    """A :class:`ReportStream` fed by the exchange within one event loop."""
-
-    def __init__(self, exchange: PaperExchange, account: AccountId, reports_max: int) -> None:
-        self._exchange = exchange
-        self._account = account
-        self._max = reports_max
-        self._queue: deque[Fact] = deque()
-        self._woken = asyncio.Event()
-        self._end: Exception | None = None
-        exchange.subscribe(account, self)
-
-    def put(self, fact: Fact) -> None:
-        """Take a report from the exchange."""
-        if len(self._queue) < self._max:
-            self._queue.append(fact)
-            self._woken.set()
-            return
-        self._exchange.unsubscribe(self._account, self)
-        problem = f"The stream fell {self._max} reports behind and was closed."
-        self.fail(Unavailable(problem, remedy="Open it again, then pull the history for the gap."))
-
-    def fail(self, error: Exception) -> None:
-        """End with an error, after what is queued."""
-        self._end = error
-        self._woken.set()
-
-    def __aiter__(self) -> "Reports":
-        return self
-
-    async def __anext__(self) -> Fact:
-        while not self._queue:
-            if self._end is not None:
-                raise self._end
-            self._woken.clear()
-            await self._woken.wait()
-        return self._queue.popleft()
-
-    async def aclose(self) -> None:
-        """Leave the exchange's listeners; what was queued is dropped."""
-        self._exchange.unsubscribe(self._account, self)
-        self._queue.clear()
-        self.fail(StopAsyncIteration())
-
-
-def expect(answer: calls.Answer, expected: type[A]) -> A:
-    """The answer, where it is of the kind that was due. Raises :class:`Malformed`."""
-    if not isinstance(answer, expected):
-        raise Malformed(f"The paper venue answered {type(answer).__name__} where {expected.__name__} was due.")
-    return answer
-
-
-def _given(order: OrderReported | None) -> OrderReported:
-    if order is None:
-        raise Malformed("The paper venue answered without the order.")
-    return order
+    async def _listen(self) -> Line:
+        return Line(self._exchange, self.account, reports_max=self._reports_max)

@@ -1,4 +1,4 @@
-"""The paper exchange's calls and answers as bytes: what only a socket needs, and the framing.
+"""The paper exchange's calls and answers as bytes: what only a connection needs, and the framing.
 
 A frame is four bytes of length, big-endian, and so many bytes of msgpack: one tagged struct. A connection carries one
 call and its answer, so that a late answer can never be taken for another call's; a ``Subscribe`` connection carries
@@ -12,7 +12,7 @@ import msgspec
 
 from trueup.model import errors
 from trueup.model.events import Fact
-from trueup.venues.paper.calls import Answer, AnyCall, Call, Found, Listed, Page, Snapped
+from trueup.venues.paper.calls import Answer, AnyCall, Call, Found, Listed, Marked, Page, Snapped
 
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 """A page of history is a tenth of a megabyte; a longer frame is a stranger's, or an error."""
@@ -58,7 +58,7 @@ class Failed(Answer, frozen=True):
         return kind(self.message, remedy=self.remedy, venue_code=self.venue_code, venue_text=self.venue_text)
 
 
-AnyAnswer = Listed | Snapped | Page | Found | Subscribed | Reported | Beat | Failed
+AnyAnswer = Listed | Snapped | Page | Found | Marked | Subscribed | Reported | Beat | Failed
 
 CALLS: msgspec.msgpack.Decoder[AnyCall | Subscribe] = msgspec.msgpack.Decoder(AnyCall | Subscribe)
 ANSWERS: msgspec.msgpack.Decoder[AnyAnswer] = msgspec.msgpack.Decoder(AnyAnswer)
@@ -76,6 +76,22 @@ _ERRORS: dict[str, type[errors.VenueError]] = {
 }
 
 T = TypeVar("T")
+A = TypeVar("A", bound=Answer)
+
+
+def decode(frame: str | bytes, decoder: "msgspec.msgpack.Decoder[T]") -> T:
+    """The struct in a frame. Raises :class:`Malformed` where it is none that is known."""
+    try:
+        return decoder.decode(frame if isinstance(frame, bytes) else frame.encode())
+    except msgspec.MsgspecError as error:
+        raise errors.Malformed(f"A frame that cannot be read: {error}.") from error
+
+
+def expect(answer: Answer, expected: type[A]) -> A:
+    """The answer, where it is of the kind that was due. Raises :class:`Malformed`."""
+    if not isinstance(answer, expected):
+        raise errors.Malformed(f"The paper venue answered {type(answer).__name__} where {expected.__name__} was due.")
+    return answer
 
 
 def unless_failed(answer: Answer) -> Answer:
@@ -86,7 +102,7 @@ def unless_failed(answer: Answer) -> Answer:
 
 
 class FrameReader(Generic[T]):
-    """Frames of one connection, decoded. A ``read`` that is cancelled loses nothing."""
+    """Frames of one connection. Giving up on waiting for one loses nothing."""
 
     def __init__(self, stream: asyncio.StreamReader, decoder: "msgspec.msgpack.Decoder[T]") -> None:
         self._stream = stream
@@ -94,27 +110,32 @@ class FrameReader(Generic[T]):
         self._size: int | None = None
 
     async def read(self) -> T:
+        """The struct in the next frame. Raises as :meth:`frame` does; Malformed also where it is none that is known."""
+        return decode(await self.frame(), self._decoder)
+
+    async def frame(self) -> bytes:
         """The next frame.
 
         Raises:
             EOFError: The connection ended, between frames or within one.
             OSError: It broke.
-            Malformed: A frame too long, or not a struct that is known.
+            Malformed: A frame too long.
         """
         if self._size is None:
             self._size = int.from_bytes(await self._stream.readexactly(_HEADER_BYTES), "big")
         if self._size > FRAME_BYTES_MAX:
             raise errors.Malformed(f"A frame of {self._size} bytes; at most {FRAME_BYTES_MAX} are taken.")
-        body = await self._stream.readexactly(self._size)
+        frame = await self._stream.readexactly(self._size)
         self._size = None
-        try:
-            return self._decoder.decode(body)
-        except msgspec.MsgspecError as error:
-            raise errors.Malformed(f"A frame that cannot be read: {error}.") from error
+        return frame
 
 
 async def send(stream: asyncio.StreamWriter, message: Call | Answer) -> None:
-    """Send one frame; returns when the connection takes more. Raises OSError when it is broken."""
-    body = msgspec.msgpack.encode(message)
-    stream.write(len(body).to_bytes(_HEADER_BYTES, "big") + body)
+    """Send a struct as one frame; returns when the connection takes more. Raises OSError when it is broken."""
+    await send_frame(stream, msgspec.msgpack.encode(message))
+
+
+async def send_frame(stream: asyncio.StreamWriter, frame: bytes) -> None:
+    """Send one frame. Raises as :func:`send` does."""
+    stream.write(len(frame).to_bytes(_HEADER_BYTES, "big") + frame)
     await stream.drain()

@@ -91,13 +91,21 @@ class Stream(Generic[Item]):
         converse: Makes the venue's side of one.
         clock: For the age of the last message.
         random: Spreads reconnections, so that a venue that comes back is not met by everybody at once.
+        reconnect_first_s: About how long a lost connection stays so at first; doubled by each further loss.
 
     Attributes:
         health: How the stream is doing.
     """
 
     def __init__(
-        self, name: str, connect: Connect, converse: Callable[[], Conversation[Item]], clock: Clock, random: Random
+        self,
+        name: str,
+        connect: Connect,
+        converse: Callable[[], Conversation[Item]],
+        clock: Clock,
+        random: Random,
+        *,
+        reconnect_first_s: float = RECONNECT_FIRST_S,
     ) -> None:
         self.health = ConnectionHealth(connected=False)
         self._name = name
@@ -105,6 +113,7 @@ class Stream(Generic[Item]):
         self._converse = converse
         self._clock = clock
         self._random = random
+        self._reconnect_first_s = reconnect_first_s
         self._queue: deque[Item | Gap] = deque()
         self._woken = asyncio.Event()
         self._end: Exception | None = None
@@ -224,5 +233,5 @@ class Stream(Generic[Item]):
         self.health.reconnects += 1
 
     def _pause_s(self) -> float:
-        longest = min(RECONNECT_MAX_S, RECONNECT_FIRST_S * 2.0 ** min(self._failures, 10))
+        longest = min(RECONNECT_MAX_S, self._reconnect_first_s * 2.0 ** min(self._failures, 10))
         return longest * self._random.uniform(0.5, 1.0)
