@@ -300,7 +300,7 @@ class Venue(Protocol):
 class FactStream(Protocol):
     """Facts of a venue as they happen, and the gaps between them; an asynchronous generator is one too."""
 
-    def __aiter__(self) -> "FactStream":
+    def __aiter__(self) -> AsyncIterator[Fact | Gap]:
         """Itself."""
         ...
 

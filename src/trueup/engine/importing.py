@@ -4,8 +4,9 @@ Facts of all files are booked together in venue order, so that little has to be 
 read is put on record with its bytes, so nothing that was given is lost; doing it all again changes nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
+from typing import TypeVar
 
 import msgspec
 
@@ -25,18 +26,49 @@ REFUSALS_CHUNK = 100
 """Refused rows per commit; they keep up to 64 KiB each, and a commit holds 64 MiB."""
 
 
-class FileReport(msgspec.Struct):
-    """What became of one answer.
+class Counts(msgspec.Struct, kw_only=True):
+    """What became of facts.
 
     Attributes:
-        kind: What it was recognised as.
-        rows: How many it had.
         instruments: Definitions booked: contract details, not counted among ``booked``.
         booked: Facts written for the first time; ``booked_kinds`` says how many of which kind.
         already: Facts that were there before.
         covered: Opening cuts for times the book already knew; ``covered_openings`` says of what.
         quarantined: Facts that contradict what is booked, or cannot be: kept aside, now or before.
         refused: Rows that could not be read: kept aside as they came.
+    """
+
+    instruments: int = 0
+    booked: int = 0
+    already: int = 0
+    covered: int = 0
+    quarantined: int = 0
+    refused: int = 0
+    booked_kinds: dict[str, int] = msgspec.field(default_factory=dict)
+    covered_openings: list[str] = msgspec.field(default_factory=list)
+
+    def count(self, fact: e.Fact, fate: Fate) -> None:
+        """Add what became of one fact."""
+        name = _COUNTS[fate]
+        if isinstance(fact, e.InstrumentDefined) and name != "quarantined":
+            self.instruments += fate is Fate.BOOKED
+            return
+        setattr(self, name, getattr(self, name) + 1)
+        if isinstance(fact, e.OpeningPosition) and fate is Fate.COVERED:
+            self.covered_openings.append(f"{fact.instrument} {fact.position_side}")
+        elif isinstance(fact, e.OpeningBalance) and fate is Fate.COVERED:
+            self.covered_openings.append(fact.currency)
+        if fate is Fate.BOOKED:
+            kind = kind_of(fact)
+            self.booked_kinds[kind] = self.booked_kinds.get(kind, 0) + 1
+
+
+class FileReport(Counts):
+    """What became of one answer.
+
+    Attributes:
+        kind: What it was recognised as.
+        rows: How many it had.
         state: Whether it states how the account stands, which is for a comparison and not for the book.
         note: For a person.
         problem, remedy: Why the answer was refused as a whole; empty when it was read.
@@ -45,18 +77,10 @@ class FileReport(msgspec.Struct):
     name: str
     kind: str = ""
     rows: int = 0
-    instruments: int = 0
-    booked: int = 0
-    already: int = 0
-    covered: int = 0
-    quarantined: int = 0
-    refused: int = 0
     state: bool = False
     note: str = ""
     problem: str = ""
     remedy: str = ""
-    booked_kinds: dict[str, int] = msgspec.field(default_factory=dict)
-    covered_openings: list[str] = msgspec.field(default_factory=list)
 
     @property
     def whole(self) -> bool:
@@ -86,6 +110,8 @@ class ImportReport(msgspec.Struct):
 
 
 _Offer = tuple[e.Fact, FileReport]
+
+Offered = TypeVar("Offered")
 
 _COUNTS = {
     Fate.BOOKED: "booked",
@@ -124,10 +150,10 @@ def book_sources(ledger: Ledger, sources: Sequence[Source], progress: Progress =
     definitions = [offer for offer in offers if isinstance(offer[0], e.InstrumentDefined)]
     facts = [offer for offer in offers if not isinstance(offer[0], e.InstrumentDefined)]
     done = 0
-    for chunk in chain(_chunks(sorted(definitions, key=_place)), _chunks(sorted(facts, key=_place))):
+    for chunk in chain(parts(sorted(definitions, key=_place), _fact), parts(sorted(facts, key=_place), _fact)):
         receipt = ledger.book_facts(fact for fact, _ in chunk)
         for (fact, file), fate in zip(chunk, receipt.fates, strict=True):
-            _count(file, fact, fate)
+            file.count(fact, fate)
         done += len(chunk)
         progress(done, len(offers))
     refusals = [refusal for source in sources for refusal in source.reading.refused]
@@ -153,11 +179,15 @@ def _place(offer: _Offer) -> tuple[int, int, str]:
     return order_key(offer[0])
 
 
-def _chunks(offers: Sequence[_Offer]) -> Iterator[Sequence[_Offer]]:
-    """Parts to commit. An opening cut begins one: whether it is covered is judged by everything before it."""
-    part: list[_Offer] = []
+def _fact(offer: _Offer) -> e.Fact:
+    return offer[0]
+
+
+def parts(offers: Sequence[Offered], fact_of: Callable[[Offered], e.Fact]) -> Iterator[Sequence[Offered]]:
+    """Parts to book. An opening cut begins one: whether it is covered is judged by everything before it."""
+    part: list[Offered] = []
     for offer in offers:
-        if len(part) == CHUNK or (part and isinstance(offer[0], e.OpeningPosition | e.OpeningBalance)):
+        if len(part) == CHUNK or (part and isinstance(fact_of(offer), e.OpeningPosition | e.OpeningBalance)):
             yield part
             part = []
         part.append(offer)
@@ -165,30 +195,16 @@ def _chunks(offers: Sequence[_Offer]) -> Iterator[Sequence[_Offer]]:
         yield part
 
 
-def _count(file: FileReport, fact: e.Fact, fate: Fate) -> None:
-    name = _COUNTS[fate]
-    if isinstance(fact, e.InstrumentDefined) and name != "quarantined":
-        file.instruments += fate is Fate.BOOKED
-        return
-    setattr(file, name, getattr(file, name) + 1)
-    if isinstance(fact, e.OpeningPosition) and fate is Fate.COVERED:
-        file.covered_openings.append(f"{fact.instrument} {fact.position_side}")
-    elif isinstance(fact, e.OpeningBalance) and fate is Fate.COVERED:
-        file.covered_openings.append(fact.currency)
-    if fate is Fate.BOOKED:
-        kind = kind_of(fact)
-        file.booked_kinds[kind] = file.booked_kinds.get(kind, 0) + 1
-
-
 def _note(ledger: Ledger, sources: Sequence[Source], refusals: Sequence[Refused]) -> None:
     """Keep the refused rows, then say which files were read: a file on record has left nothing behind."""
-    rows = (_kept(ledger.account, refusal) for refusal in refusals)
+    rows = (kept(ledger.account, refusal) for refusal in refusals)
     while part := list(islice(rows, REFUSALS_CHUNK)):
         ledger.note(part)
     ledger.note(_provenance(ledger.account, source) for source in sources if _told(source))
 
 
-def _kept(account: AccountId, refusal: Refused) -> e.Quarantined:
+def kept(account: AccountId, refusal: Refused) -> e.Quarantined:
+    """A row that could not be read, as the journal keeps it."""
     reason = f"{refusal.field}={refusal.value!r}: {refusal.problem}"
     return e.Quarantined(account, "", reason, refusal.raw, source=f"{refusal.file}#{refusal.row}")
 

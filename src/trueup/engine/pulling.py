@@ -1,0 +1,155 @@
+"""Pulling a venue's history into a book: from the durable cursor on, page by page, each with its cursor in one commit.
+
+The cursor is never ahead of what is booked, so a pull that was cut off anywhere goes on where it was, and what comes
+twice is there already. A row that could not be read is put on record with its bytes before its page moves the cursor.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from trueup.engine.door import Fate
+from trueup.engine.importing import CHUNK, REFUSALS_CHUNK, Counts, kept, parts
+from trueup.engine.ledger import Ledger, Task
+from trueup.engine.receipts import Receipt
+from trueup.model.errors import BadInput, ConcurrentUpdate
+from trueup.model.events import CursorMoved, Fact, InstrumentDefined
+from trueup.model.facts import order_key
+from trueup.model.identifiers import AccountId, Seq
+from trueup.ports import LiveVenue, Refused
+
+REFUSALS_TOLD = 1_000
+"""Refused rows in a report; all are kept in the journal."""
+
+DECISIONS_MAX = 10
+"""Times another writer may be first before a page is given up: a ledger has one writer, or two for a moment."""
+
+
+class Pull(Counts):
+    """What became of a venue's history.
+
+    Attributes:
+        pages: How many it had.
+        until: Venue time of the newest fact in it, in nanoseconds; None when there was none.
+        cursor: Where the next pull begins.
+        refusals: The rows that could not be read; of very many the first.
+        warnings: What the venue's adapter wants a person to know.
+    """
+
+    account: AccountId
+    pages: int = 0
+    until: int | None = None
+    cursor: str | None = None
+    refusals: list[Refused] = msgspec.field(default_factory=list)
+    warnings: Sequence[str] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything the venue told is in the book."""
+        return not (self.quarantined or self.refused)
+
+
+Progress = Callable[[Pull], None]
+"""Told after each commit how far it has come."""
+
+
+class Page:
+    """The task to book facts and, in the same frame, how far the history is booked with them.
+
+    Args:
+        facts: Of one account, definitions of instruments before what uses them.
+        cursor: Where the history goes on behind them; None where they are no part of it.
+    """
+
+    __slots__ = ("_cursor", "facts")
+
+    def __init__(self, facts: Sequence[Fact], cursor: str | None) -> None:
+        self.facts = sorted(facts, key=_place)
+        self._cursor = cursor
+
+    def __call__(self, ledger: Ledger) -> Receipt:
+        """Book them."""
+        first = Seq(ledger.book.seq + 1)
+        fates: list[Fate] = []
+        for part in parts(self.facts, _itself):
+            fates += ledger.book_now(part).fates
+        if self._cursor not in {None, ledger.book.cursor}:
+            ledger.decide_now(lambda book: [CursorMoved(book.account, self._cursor or "")])
+        return Receipt(first, ledger.book.seq, fates)
+
+
+def silent(_pull: Pull) -> None:
+    """Nobody watches."""
+
+
+async def pull(ledger: Ledger, venue: LiveVenue, progress: Progress = silent, *, since: int | None = None) -> Pull:
+    """Book a venue's instruments, then its history from where the last pull ended.
+
+    Args:
+        ledger: Of the venue's account.
+        venue: Whose history.
+        progress: Called after each commit.
+        since: A venue time to begin at instead, in nanoseconds.
+
+    Raises:
+        BadInput: The venue is of another account.
+        VenueError: The venue, or the way to it, failed; what was booked before stays, and the next pull goes on there.
+        JournalFailed: The disk refused; reopen the ledger and pull again.
+    """
+    if venue.account != ledger.account:
+        raise BadInput("account", venue.account, f"the ledger is of {ledger.account}", remedy="Take the other one.")
+    report = Pull(ledger.account)
+    terms = [InstrumentDefined(ledger.account, terms) for terms in await venue.instruments()]
+    for start in range(0, len(terms), CHUNK):
+        await _book(ledger, Page(terms[start : start + CHUNK], None), report)
+    await _keep(ledger, venue, report)
+    progress(report)
+    report.cursor = ledger.read(lambda book: book.cursor) if since is None else await venue.cursor_at(since)
+    async for facts, cursor in venue.history(report.cursor):
+        await _keep(ledger, venue, report)
+        await _book(ledger, Page(facts, cursor), report)
+        report.pages, report.cursor = report.pages + 1, cursor
+        times = [order_key(fact)[0] for fact in facts if not isinstance(fact, InstrumentDefined)]
+        report.until = max([*times, *([] if report.until is None else [report.until])], default=None)
+        progress(report)
+    report.warnings = tuple(venue.warnings)
+    return report
+
+
+async def served(ledger: Ledger, task: Task) -> Receipt:
+    """Have a task done, again where another writer was first. Raises as :meth:`Ledger.commit` does."""
+    for _ in range(DECISIONS_MAX - 1):
+        try:
+            return await ledger.aserve(task)
+        except ConcurrentUpdate:  # what the other left is folded by now
+            continue
+    return await ledger.aserve(task)
+
+
+async def keep_refused(ledger: Ledger, refused: Sequence[Refused]) -> None:
+    """Put rows that could not be read on record, with their bytes, each once. Raises as :meth:`Ledger.commit` does."""
+    for start in range(0, len(refused), REFUSALS_CHUNK):
+        notes = [kept(ledger.account, row) for row in refused[start : start + REFUSALS_CHUNK]]
+        await served(ledger, partial(Ledger.note_now, notes=notes))
+
+
+async def _keep(ledger: Ledger, venue: LiveVenue, report: Pull) -> None:
+    refused = venue.refused()
+    await keep_refused(ledger, refused)
+    report.refused += len(refused)
+    report.refusals += refused[: REFUSALS_TOLD - len(report.refusals)]
+
+
+async def _book(ledger: Ledger, page: Page, report: Pull) -> None:
+    receipt = await served(ledger, page)
+    for fact, fate in zip(page.facts, receipt.fates, strict=True):
+        report.count(fact, fate)
+
+
+def _place(fact: Fact) -> tuple[bool, tuple[int, int, str]]:
+    return not isinstance(fact, InstrumentDefined), order_key(fact)
+
+
+def _itself(fact: Fact) -> Fact:
+    return fact
