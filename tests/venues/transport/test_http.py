@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 
 import msgspec
 import pytest
@@ -12,10 +13,12 @@ import stamina
 from tests.venues.transport.rawserver import Answering, Exchange, serving
 from trueup.engine.clock import SystemClock
 from trueup.model.errors import OutcomeUnknown, RateLimited, Rejected, Unavailable, VenueError
+from trueup.model.times import NS_PER_SECOND
 from trueup.venues.transport import http
 from trueup.venues.transport.breaker import FAILURES_MAX, State
 from trueup.venues.transport.http import ATTEMPTS, BUDGET, Answer, Call, HttpTransport
 from trueup.venues.transport.limiter import Limiter, Priority, Window
+from trueup.venues.transport.skew import ClockSkew
 
 READ = Call("GET", "/state")
 WRITE = Call("POST", "/order", content=b'{"a":1}', writes=True)
@@ -263,5 +266,66 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
         async with reaching(endless) as (transport, _):
             with pytest.raises(OutcomeUnknown, match="longer than 1000 bytes"):
                 await transport.request(WRITE)
+
+    asyncio.run(story())
+
+
+def dated(text: str, **headers: str) -> Answering:
+    async def answering(exchange: Exchange) -> None:
+        await exchange.answer(date=text, **headers)
+
+    return answering
+
+
+def in_an_hour() -> str:
+    return formatdate(SystemClock().now() / NS_PER_SECOND + 3600, usegmt=True)
+
+
+@asynccontextmanager
+async def keeping_time(answering: Answering) -> AsyncIterator[tuple[HttpTransport, ClockSkew]]:
+    skew = ClockSkew(refused_ms=60_000)
+    async with serving(answering) as (base, _):
+        transport = HttpTransport("venue", http.client(base), judge, Limiter([]), SystemClock(), skew)
+        try:
+            yield transport, skew
+        finally:
+            await transport.aclose()
+
+
+TIMED = msgspec.structs.replace(WRITE, timed=True)
+
+
+def test_a_venue_whose_clock_is_too_far_off_is_sent_nothing_that_carries_a_time_but_what_is_urgent() -> None:
+    async def story() -> None:
+        async with keeping_time(dated(in_an_hour())) as (transport, skew):
+            await transport.request(READ)
+            assert skew.offset is not None
+            assert abs(skew.offset.offset_ns - 3600 * NS_PER_SECOND) <= skew.offset.error_ns + NS_PER_SECOND
+            with pytest.raises(Unavailable, match="Nothing was sent") as refused:
+                await transport.request(TIMED)
+            assert "clock is" in refused.value.message
+            assert transport.breaker.state is State.CLOSED
+            assert (await transport.request(WRITE)).status == 200
+            assert (await transport.request(msgspec.structs.replace(TIMED, priority=Priority.CANCEL))).status == 200
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("answering", [dated("half past nine"), dated(in_an_hour(), age="3600"), dated("")])
+def test_a_time_that_cannot_be_read_or_is_a_caches_says_nothing_of_the_clock(answering: Answering) -> None:
+    async def story() -> None:
+        async with keeping_time(answering) as (transport, skew):
+            await transport.request(READ)
+            assert skew.offset is None
+            assert (await transport.request(TIMED)).status == 200
+
+    asyncio.run(story())
+
+
+def test_clocks_that_agree_are_no_reason_to_refuse() -> None:
+    async def story() -> None:
+        async with keeping_time(dated(formatdate(SystemClock().now() / NS_PER_SECOND, usegmt=True))) as (transport, _):
+            await transport.request(READ)
+            assert (await transport.request(TIMED)).status == 200
 
     asyncio.run(story())

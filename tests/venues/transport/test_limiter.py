@@ -40,6 +40,13 @@ def test_what_ends_or_protects_a_position_goes_at_once_however_little_is_left() 
     run(story)
 
 
+def test_closing_goes_before_cancelling_before_protecting_before_reconciling_before_the_rest() -> None:
+    close, cancel, protective, reconcile, rest = sorted(Priority)
+    assert [close, cancel, protective] == [Priority.CLOSE, Priority.CANCEL, Priority.PROTECTIVE]
+    assert [reconcile, rest] == [Priority.RECONCILE, Priority.REST]
+    assert [priority.urgent for priority in sorted(Priority)] == [True, True, True, False, False]
+
+
 def test_what_went_out_urgently_counts_for_those_who_wait() -> None:
     async def story() -> None:
         limiter = Limiter([Window(2, 10.0)])

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trueup.model.errors import Unavailable
-from trueup.venues.transport.skew import NS_PER_MS, SAMPLES, ClockSkew
+from trueup.model.times import NS_PER_MS
+from trueup.venues.transport.skew import SAMPLES, ClockSkew
 
 NOW = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -46,10 +47,10 @@ def test_an_answer_that_came_before_it_was_asked_for_says_nothing() -> None:
 def test_the_true_offset_is_always_within_the_error(
     skew_ns: int, trips: list[tuple[int, int]], resolution: int
 ) -> None:
-    skew = ClockSkew(refused_ms=1, resolution_ns=resolution)
+    skew = ClockSkew(refused_ms=1)
     for there, back in trips:
         venue_time = NOW + there + skew_ns
-        skew.answered(NOW, venue_time - venue_time % resolution, NOW + there + back)
+        skew.answered(NOW, venue_time - venue_time % resolution, NOW + there + back, resolution)
     offset = skew.offset
     assert offset is not None
     assert abs(offset.offset_ns - skew_ns) <= offset.error_ns

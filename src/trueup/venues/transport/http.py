@@ -8,6 +8,7 @@ within a budget, so that a venue in trouble is not buried under retries.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import httpx
@@ -15,10 +16,12 @@ import msgspec
 import stamina
 
 from trueup.model.errors import OutcomeUnknown, RateLimited, Unavailable, VenueError
+from trueup.model.times import NS_PER_SECOND
 from trueup.ports import Clock
 from trueup.venues.transport.breaker import Breaker
 from trueup.venues.transport.health import ConnectionHealth
 from trueup.venues.transport.limiter import Limiter, Priority
+from trueup.venues.transport.skew import ClockSkew
 
 ANSWER_BYTES_MAX = 64 << 20
 """The longest answer that is read: larger than any venue's list of instruments."""
@@ -54,6 +57,7 @@ class Call(msgspec.Struct, frozen=True):
         path: Below the base address.
         weight: What the venue's limits count it as.
         writes: Whether it may change anything at the venue: such a call is never made again by itself.
+        timed: Whether it carries a time that the venue holds against its own clock.
         answer_s: How long the whole answer may take once the connection is open.
     """
 
@@ -65,6 +69,7 @@ class Call(msgspec.Struct, frozen=True):
     weight: int = 1
     priority: Priority = Priority.REST
     writes: bool = False
+    timed: bool = False
     answer_s: float = 10.0
 
 
@@ -103,12 +108,21 @@ class HttpTransport:
         judge: The venue's table.
         limiter: The venue's limits for this key.
         clock: For the times around an answer.
+        skew: Of the venue's clock: learns from every answer, and refuses what carries a time while it is too large.
 
     Attributes:
         health: How the calls are doing.
     """
 
-    def __init__(self, name: str, http: httpx.AsyncClient, judge: Judge, limiter: Limiter, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        http: httpx.AsyncClient,
+        judge: Judge,
+        limiter: Limiter,
+        clock: Clock,
+        skew: ClockSkew | None = None,
+    ) -> None:
         self.health = ConnectionHealth()
         self.limiter = limiter
         self.breaker = Breaker(clock.monotonic)
@@ -116,6 +130,7 @@ class HttpTransport:
         self._http = http
         self._judge = judge
         self._clock = clock
+        self._skew = skew
         self._budget = BUDGET
 
     async def request(self, call: Call, sign: Sign | None = None) -> Answer:
@@ -147,6 +162,8 @@ class HttpTransport:
         self.breaker.admit(urgent=call.priority.urgent)
         try:
             await self.limiter.acquire(call.weight, call.priority, TURN_S)
+            if self._skew is not None and call.timed and not call.priority.urgent:
+                self._skew.require_close()  # what is urgent the venue itself may judge
             answer = await self._exchange(call if sign is None else sign(call))
         except BaseException:
             self.breaker.abandoned()  # where the exchange itself failed, it said so first
@@ -190,7 +207,14 @@ class HttpTransport:
             ) from error
         except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
             raise self._failed(self._unanswered(call, words(error))) from error
-        return Answer(response.status_code, dict(response.headers), body, sent_at, self._clock.now())
+        answer = Answer(response.status_code, dict(response.headers), body, sent_at, self._clock.now())
+        self._learn_time(answer)
+        return answer
+
+    def _learn_time(self, answer: Answer) -> None:
+        date = _date(answer)
+        if self._skew is not None and date is not None:
+            self._skew.answered(answer.sent_at, date, answer.received_at, NS_PER_SECOND)
 
     def _failed(self, error: VenueError) -> VenueError:
         self.breaker.failed()
@@ -219,6 +243,20 @@ def _retry_after(answer: Answer) -> float:
     """Seconds that the venue asks to be left alone; a moment where it does not say (RFC 9110, section 10.2.3)."""
     text = answer.headers.get("retry-after", "")
     return float(text) if text.isascii() and text.isdecimal() else RETRY_AFTER_S
+
+
+def _date(answer: Answer) -> int | None:
+    """When the venue says that it answered, cut to seconds (RFC 9110, section 6.6.1).
+
+    None where it does not say, or says it in no known way; and for an answer out of a cache, which has an ``Age``.
+    """
+    text = answer.headers.get("date", "")
+    if not text or "age" in answer.headers:
+        return None
+    try:
+        return int(parsedate_to_datetime(text).timestamp()) * NS_PER_SECOND
+    except ValueError:
+        return None
 
 
 def words(error: Exception) -> str:

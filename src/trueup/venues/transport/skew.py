@@ -10,11 +10,10 @@ from collections import deque
 import msgspec
 
 from trueup.model.errors import Unavailable
+from trueup.model.times import NS_PER_MS
 
 SAMPLES = 32
 """Recent answers that are weighed; older ones say nothing of how the clocks drift."""
-
-NS_PER_MS = 1_000_000
 
 
 class Offset(msgspec.Struct, frozen=True):
@@ -29,23 +28,25 @@ class ClockSkew:
 
     Args:
         refused_ms: An offset surely beyond this is refused: signatures and expiries of orders would not hold.
-        resolution_ns: Of the venue's times: 1 s for the ``Date`` header of HTTP.
     """
 
-    def __init__(self, refused_ms: int, resolution_ns: int = NS_PER_MS) -> None:
+    def __init__(self, refused_ms: int) -> None:
         self._refused_ms = refused_ms
-        self._resolution_ns = resolution_ns
         self._samples: deque[Offset] = deque(maxlen=SAMPLES)
 
-    def answered(self, sent_at: int, venue_time: int, received_at: int) -> None:
-        """Weigh an answer: our times before and after it, and the venue's in it, in nanoseconds UTC.
+    def answered(self, sent_at: int, venue_time: int, received_at: int, resolution_ns: int = NS_PER_MS) -> None:
+        """Weigh an answer; one that was received before it was sent, because our clock was set meanwhile, says nothing.
 
-        One that was received before it was sent, because our own clock was set meanwhile, says nothing.
+        Args:
+            sent_at: Our time before it, in nanoseconds UTC.
+            venue_time: The venue's in it.
+            received_at: Our time after it.
+            resolution_ns: What the venue's time is cut to.
         """
         trip = received_at - sent_at
         if trip >= 0:
-            middle = venue_time + self._resolution_ns // 2
-            error = (trip + self._resolution_ns) // 2 + 1
+            middle = venue_time + resolution_ns // 2
+            error = (trip + resolution_ns) // 2 + 1
             self._samples.append(Offset(middle - sent_at - trip // 2, error))
 
     @property
