@@ -96,6 +96,12 @@ def test_a_statement_made_without_the_newest_one_names_both_versions(event: e.Ev
         (replace(SIGNAL, kind="HOLD"), "kind"),
         (replace(SIGNAL, payload="{"), "payload"),
         (replace(SIGNAL, payload='"\\u0000"'), "payload"),
+        (replace(SIGNAL, payload=r'"\\\u0000"'), "payload"),
+        (replace(SIGNAL, payload="[" * 100_000), "payload"),
+        (replace(SIGNAL, strategy="a\0b"), "strategy"),
+        (replace(DETAILS, reference_id="x" * 257), "reference_id"),
+        (replace(DETAILS, rollover_count=2**63), "rollover_count"),
+        (replace(DONE, reason="\ud800"), "reason"),
         (replace(SIGNAL, payload='"' + "x" * (1 << 20) + '"'), "payload"),
         (replace(DONE, status="DONE"), "status"),
         (replace(DONE, details="no"), "details"),
@@ -109,6 +115,10 @@ def test_what_may_not_be_stated(event: e.Event, field: str) -> None:
         book.admit(event)
     assert refusal.value.field == field
     assert refusal.value.remedy
+
+
+def test_what_only_looks_like_a_nul_is_a_text() -> None:
+    told(replace(SIGNAL, payload=r'"\\u0000"'))
 
 
 def test_a_signal_ends_once() -> None:

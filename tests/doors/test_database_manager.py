@@ -17,6 +17,8 @@ from trueup.model.identifiers import CONTROL, AccountId
 from trueup.model.instruments import Instrument
 
 ACCOUNT = AccountId("declared:main")
+ENDLESS: list[object] = []
+ENDLESS.append(ENDLESS)
 ADDED = 10
 """How often each of two managers adds to one position."""
 
@@ -320,7 +322,8 @@ class TestSignals:
         )
 
     @pytest.mark.parametrize(
-        "given", [{"kind": "HOLD"}, {"payload": {"x": float("inf")}}, {"payload": object()}, {"size": 1}]
+        "given",
+        [{"kind": "HOLD"}, {"payload": {"x": float("inf")}}, {"payload": object()}, {"payload": ENDLESS}, {"size": 1}],
     )
     def test_what_is_no_signal(self, manager: DatabaseStateManager, given: dict[str, object]) -> None:
         with pytest.raises(BadInput):

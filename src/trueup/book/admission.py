@@ -14,6 +14,7 @@ from trueup.model.errors import BadInput, UnknownInstrument
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import DIGITS_MAX, ONE, ZERO, bounded
 from trueup.model.statements import PyramidingStateSaved, SignalLogged
+from trueup.model.texts import NAME_MAX, TEXT_MAX, keepable, whole_keepable
 
 Instruments = Mapping[str, Mapping[int, Instrument]]
 """Terms by symbol and version."""
@@ -31,12 +32,13 @@ def check(event: e.Event, instruments: Instruments, unmatched: Callable[[str], D
 
     Raises:
         UnknownInstrument: A fact about an instrument, or a version of one, that is not defined.
-        BadInput: A number that cannot be, or an amount without its currency.
+        BadInput: A number that cannot be, a text that no store could keep, or an amount without its currency.
     """
     if type(event) is e.FillBooked:
         _fill(event, instruments, within_bounds=False)
         return
     _amounts(event)
+    _kept(event)
     match event:
         case e.TradeDeclared():
             _trade(event, _defined(instruments, event.instrument, event.instrument_version))
@@ -64,9 +66,14 @@ def check(event: e.Event, instruments: Instruments, unmatched: Callable[[str], D
 def check_fills(fills: Sequence[e.FillBooked], instruments: Instruments) -> dict[int, BadInput]:
     """How :func:`check` refuses those of many fills that it does, by place. Fills are the most frequent of facts."""
     numbers: list[Decimal | None] = []
+    names: set[str] = set()
+    whole: list[int] = []
     for fill in fills:
         numbers += (fill.quantity, fill.price, fill.fee, fill.fee_value, fill.settled_amount, fill.start_position)
-    within_bounds = bounded(*numbers)  # else it is asked of each
+        names.update((fill.venue_trade_id, fill.position_side, fill.strategy, fill.fee_currency, fill.settled_currency))
+        whole += (fill.venue_time, fill.venue_sequence)
+    # Of the texts those that get into tables; and if anything is out of bounds, it is asked of each.
+    within_bounds = bounded(*numbers) and keepable(names, NAME_MAX) and whole_keepable(whole)
     refused: dict[int, BadInput] = {}
     for place, fill in enumerate(fills):
         try:
@@ -84,6 +91,7 @@ def _fill(fill: e.FillBooked, instruments: Instruments, *, within_bounds: bool) 
         raise UnknownInstrument(fill.instrument) from None
     if not within_bounds:
         _amounts(fill)
+        _kept(fill)
     if terms.kind == "inverse" or not fill.quantity > ZERO:
         _trade(fill, terms)
     if fill.fee and not fill.fee_currency:
@@ -105,6 +113,27 @@ def _amounts(event: e.Event) -> None:
         f"not a finite number of at most {DIGITS_MAX} digits before and after the point",
         remedy="Check the unit of the value.",
     )
+
+
+def _kept(event: e.Event) -> None:
+    """What a store could not keep would stop its tables, or the ledger, for good."""
+    subject = event.instrument if type(event) is e.InstrumentDefined else event
+    names, texts, whole = _KEPT[type(subject)]
+    _require_kept(subject, names, NAME_MAX)
+    _require_kept(subject, texts, TEXT_MAX)
+    for field in whole:
+        number = getattr(subject, field)
+        if number is not None and not whole_keepable((number,)):
+            raise BadInput(field, number, "more than 64 bits", remedy="Check the unit of the value.")
+
+
+def _require_kept(subject: e.Event | Instrument, fields_: Sequence[str], longest: int) -> None:
+    texts = {field: text for field in fields_ if (text := getattr(subject, field)) is not None}
+    if keepable(texts.values(), longest):
+        return
+    field, text = next((field, text) for field, text in texts.items() if not keepable((text,), longest))
+    problem = f"more than {longest} characters" if len(text) > longest else "it holds a character that no store keeps"
+    raise BadInput(field, text[:80], problem, remedy="Give a shorter text, without NUL.")
 
 
 def _defined(instruments: Instruments, symbol: str, version: int) -> Instrument:
@@ -183,8 +212,25 @@ def _positive(number: Decimal) -> bool:
     return number > ZERO
 
 
+def _of_type(kind: type, *types: object) -> Sequence[str]:
+    return [field.name for field in fields(kind) if field.type in types]
+
+
 _AMOUNTS: Mapping[type, Sequence[str]] = {
-    kind: [field.name for field in fields(kind) if field.type in (Decimal, Decimal | None)]
-    for kind in (Instrument, *get_args(e.Event))
+    kind: _of_type(kind, Decimal, Decimal | None) for kind in (Instrument, *get_args(e.Event))
 }
 """The decimal fields of each kind of event, and of an instrument's terms."""
+
+_PROSE = frozenset({"reason", "evidence", "cause", "payload", "details", "source", "cursor", "key"})
+"""Fields that hold a text; every other one that holds characters is a name."""
+
+
+_KEPT: Mapping[type, tuple[Sequence[str], Sequence[str], Sequence[str]]] = {
+    kind: (
+        [name for name in _of_type(kind, str, str | None) if name not in _PROSE],
+        [name for name in _of_type(kind, str, str | None) if name in _PROSE],
+        _of_type(kind, int, int | None),
+    )
+    for kind in (Instrument, *get_args(e.Event))
+}
+"""The names, the texts and the whole numbers of each kind of event, and of an instrument's terms."""

@@ -4,6 +4,7 @@ A pure fold: the newest statement of each key holds, and a signal waits until so
 here as well, told before anything changes. A signal that is done leaves memory; the journal and the views keep it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
@@ -26,8 +27,8 @@ from trueup.model.statements import (
 
 STATEMENTS: frozenset[type] = frozenset(get_args(Statement))
 
-JSON_MAX = 1 << 20
-"""Characters of a signal's payload: a webhook's body with room to spare."""
+_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
+"""A NUL within a JSON text, and not the six characters that look like one behind an escaped backslash."""
 
 
 class ControlRows(msgspec.Struct, frozen=True):
@@ -164,12 +165,12 @@ def _require_one_of(field: str, value: str, known: Sequence[str]) -> None:
 
 
 def _require_json(field: str, text: str) -> None:
-    problem = "" if len(text) <= JSON_MAX else f"more than {JSON_MAX} characters"
+    problem = ""
     try:
         msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         problem = f"not JSON: {error}"
-    if "\\u0000" in text:  # PostgreSQL keeps no such text
+    if _NUL.search(text):  # PostgreSQL keeps no such text
         problem = "a NUL character in a text"
     if problem:
         raise BadInput(field, text[:80], problem, remedy="Give the text of one JSON value.")

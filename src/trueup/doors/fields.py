@@ -73,10 +73,12 @@ def canonical_json(value: object, field: str) -> str:
     """JSON text with sorted keys and exact numbers; a float by its shortest text.
 
     Raises:
-        BadInput: It holds what JSON cannot, such as NaN.
+        BadInput: It holds what JSON cannot, such as NaN, or lists within lists without an end.
     """
     try:
         return msgspec.json.encode(_exact(value, field), order="deterministic").decode()
+    except RecursionError as error:
+        raise BadInput(field, "…", "nested too deeply", remedy="Give it flatter.") from error
     except (TypeError, ValueError) as error:
         raise BadInput(field, value, f"no JSON: {error}", remedy="Use mappings, lists, texts and numbers.") from error
 

@@ -114,7 +114,7 @@ class Door:
 
     def put_aside(self, fact: e.Event, key: str, reason: str, seq: Seq | None = None) -> None:
         """Quarantine a fact, once however often it is offered."""
-        event = e.Quarantined(fact.account, key, reason, msgspec.msgpack.encode(fact), seq)
+        event = e.Quarantined(fact.account, _writable(key), reason, _as_offered(fact), seq)
         remembered = identity(event) or ""
         if remembered in self.keys or self._booked((remembered,)):
             self.fates.append(Fate.QUARANTINED_BEFORE)
@@ -132,6 +132,19 @@ class Door:
     def _define(self, definition: e.InstrumentDefined) -> None:
         self.events.append(definition)
         self.fates.append(Fate.BOOKED)
+
+
+def _as_offered(fact: e.Event) -> bytes:
+    """The fact as bytes; as text where it holds what cannot be written."""
+    try:
+        return msgspec.msgpack.encode(fact)
+    except (OverflowError, UnicodeEncodeError):
+        return _writable(repr(fact)).encode()
+
+
+def _writable(text: str) -> str:
+    """A text in which halves of surrogate pairs, which have no UTF-8, are spelt out."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 _ONE_OR_TWO = "has the same terms, and one came without the venue's id: one or two?"
