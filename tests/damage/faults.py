@@ -125,7 +125,7 @@ def cases() -> Sequence[FaultCase]:
     """All of them."""
     files = {
         "tail segment": "*.seg",
-        "sealed segment": "*/spare.tmp",
+        "sealed segment": "*/spare.~tmp",
         "saved head": "*/heads/*",
         "snapshot": "*.snapshot*",
     }

@@ -29,6 +29,7 @@ from trueup.engine.recovering import NO_BACKUP, Backup, Recovery, examine, recov
 from trueup.engine.scrub import Scrub
 from trueup.engine.store import Store
 from trueup.journal.directory import DataDirectory
+from trueup.journal.disk import TEMPORARY
 from trueup.model.errors import NotFound, StorageError
 from trueup.model.identifiers import AccountId
 
@@ -234,7 +235,7 @@ def _require_named(path: Path, refusal: StorageError) -> None:
 def _digests(path: Path, account: AccountId | None = None) -> dict[str, bytes]:
     """The files of ledgers and their saved heads, or of one ledger."""
     files = [*sorted(path.glob("ledgers/*/*")), *sorted(path.glob("heads/*"))]
-    files = [file for file in files if file.is_file() and file.suffix != ".tmp"]
+    files = [file for file in files if file.is_file() and file.suffix != TEMPORARY]
     named = {str(file.relative_to(path)): blake2b(file.read_bytes()).digest() for file in files}
     return {name: digest for name, digest in named.items() if account is None or _is_of(name, account)}
 

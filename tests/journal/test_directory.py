@@ -61,13 +61,17 @@ def test_an_empty_directory_that_is_there_becomes_private(tmp_path: Path) -> Non
 
 def test_ledgers_are_listed_by_name_whatever_is_in_it(tmp_path: Path) -> None:
     directory = DataDirectory.open(tmp_path)
-    names = [CONTROL, AccountId("oanda:101-001-1"), AccountId("paper:A.b_c")]
+    names = [CONTROL, AccountId("oanda:101-001-1"), AccountId("paper:A.b_c"), AccountId("paper:A.b_c.tmp")]
     for name in reversed(names):
         path = directory.ledger_path(name)
         assert path.parent == tmp_path / "ledgers"
         assert re.fullmatch(r"[\w.%-]+", path.name)
         path.mkdir()
     (tmp_path / "ledgers" / ".DS_Store").write_bytes(b"")
+    for stray in ("lost+found", "notes", "paper:A.b_c", "paper%3A..", "paper%3A"):
+        (tmp_path / "ledgers" / stray).mkdir()
+    for stray in ("oanda%3A101-001-1~", "oanda%3A101-001-2.~tmp", ".swp"):
+        (tmp_path / "heads" / stray).write_bytes(b"")
     assert directory.ledgers() == names
     directory.close()
 
@@ -128,7 +132,7 @@ def test_what_is_not_there_is_not_made_unless_asked(tmp_path: Path) -> None:
 def test_a_crash_while_laying_out_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(b"{")
     (tmp_path / "ledgers").mkdir()
-    (tmp_path / "format.tmp").write_bytes(b"true")
+    (tmp_path / "format.~tmp").write_bytes(b"true")
     DataDirectory.open(tmp_path).close()
     assert (tmp_path / "format").read_bytes() == format_file.line()
 

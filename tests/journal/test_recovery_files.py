@@ -151,7 +151,7 @@ def test_a_frame_too_large_for_a_segment_is_healed_with_its_segment(tmp_path: Pa
 
 def test_leftovers_of_unfinished_work_are_deleted(tmp_path: Path) -> None:
     sample().restore(tmp_path, head=True)
-    for name in ("spare.tmp", "head.tmp", "00000000000000000009.snapshot.tmp"):
+    for name in ("spare.~tmp", "head.~tmp", "00000000000000000009.snapshot.~tmp"):
         (tmp_path / name).write_bytes(b"half")
     assert reopen(tmp_path)[1].findings == []
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.glob("*.~tmp"))

@@ -24,10 +24,10 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from trueup.journal import format_file
-from trueup.journal.disk import TEMPORARY, Disk, make_directory, write_whole
+from trueup.journal.disk import Disk, make_directory, write_whole
 from trueup.journal.sqlite import MOUNTS, network_disk
-from trueup.model.errors import DirectoryLocked, StorageError
-from trueup.model.identifiers import AccountId
+from trueup.model.errors import BadInput, DirectoryLocked, StorageError
+from trueup.model.identifiers import AccountId, parse_account
 from trueup.model.times import format_time
 
 _COMMAND_LENGTH_MAX = 200
@@ -94,17 +94,17 @@ class DataDirectory:
 
     def ledger_path(self, ledger: AccountId) -> Path:
         """The directory of a ledger's journal, which may not be there yet."""
-        return self.path / "ledgers" / quote(ledger, safe="")
+        return self.path / "ledgers" / _name(ledger)
 
     def head_path(self, ledger: AccountId) -> Path:
         """The saved head of a ledger's journal, which may not be there yet."""
-        return self.path / "heads" / quote(ledger, safe="")
+        return self.path / "heads" / _name(ledger)
 
     def ledgers(self) -> list[AccountId]:
-        """Every ledger that has a journal here, or had one, by name."""
+        """Every ledger that has a journal here, or had one, by name. What else lies about is none."""
         folders = [path.name for path in (self.path / "ledgers").glob("*") if path.is_dir()]
-        heads = [path.name for path in (self.path / "heads").glob("*") if path.suffix != TEMPORARY]
-        return sorted(AccountId(unquote(name)) for name in {*folders, *heads})
+        heads = [path.name for path in (self.path / "heads").glob("*")]
+        return sorted(ledger for name in {*folders, *heads} if (ledger := _named(name)) is not None)
 
     def close(self) -> None:
         """Let others have it."""
@@ -113,6 +113,20 @@ class DataDirectory:
                 os.truncate(self.path / "lock", 0)
             os.close(self._lock)
             self._lock = -1
+
+
+def _name(ledger: AccountId) -> str:
+    """What the files of a ledger are called."""
+    return quote(ledger, safe="")
+
+
+def _named(name: str) -> AccountId | None:
+    """Whose files are called so; None where nobody's are."""
+    try:
+        ledger = parse_account(unquote(name))
+    except BadInput:
+        return None
+    return ledger if _name(ledger) == name else None
 
 
 def _lock(path: Path) -> int:

@@ -107,8 +107,8 @@ def make_directory(disk: Disk, path: Path) -> None:
     disk.sync_directory(path.parent)
 
 
-TEMPORARY = ".tmp"
-"""Ends the names of files that are not finished: whoever finds one after a crash deletes it."""
+TEMPORARY = ".~tmp"
+"""Ends the names of files that are not finished: whoever finds one after a crash deletes it. No account ends so."""
 
 
 def delete_temporaries(disk: Disk, directory: Path) -> None:

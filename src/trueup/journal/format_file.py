@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from zlib import crc32
 
-from trueup.journal.disk import Disk, write_whole
+from trueup.journal.disk import TEMPORARY, Disk, write_whole
 from trueup.journal.segment_file import read_header
 from trueup.model.errors import StorageError
 
@@ -16,7 +16,7 @@ FILE = "format"
 VERSION = 1
 _WORDS = "trueup data directory, format {version}"
 _LINE = re.compile(rb"(trueup data directory, format \d+), crc32 ([0-9a-f]{8})\n")
-_BEFORE_FORMAT = frozenset({"lock", "ledgers", "heads", "format.tmp"})  # what a crash while laying out may leave
+_BEFORE_FORMAT = frozenset({"lock", "ledgers", "heads", FILE + TEMPORARY})  # what a crash while laying out may leave
 _RECOVER = "If it is one, `trueup recover` writes it again; else name another with --data."
 
 

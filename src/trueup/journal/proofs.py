@@ -25,7 +25,4 @@ def write_proofs(directory: Path, content: bytes, disk: Disk) -> None:
 
 def read_proofs(directory: Path) -> bytes | None:
     """The note; None where there is none that can be read."""
-    try:
-        return read_record(directory / FILE)
-    except OSError:
-        return None
+    return read_record(directory / FILE)

@@ -16,7 +16,7 @@ from trueup.model.identifiers import AccountId
 from trueup.ports import Head
 
 
-class SavedHead(msgspec.Struct, frozen=True, array_like=True):
+class SavedHead(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A head and the ledger it belongs to."""
 
     ledger: AccountId
@@ -29,10 +29,11 @@ def write_record(disk: Disk, path: Path, content: bytes) -> None:
 
 
 def read_record(path: Path) -> bytes | None:
-    """The content of such a file; None where it is absent or does not fit its checksum."""
-    if not path.exists():
+    """The content of such a file; None where it is absent, cannot be read or does not fit its checksum."""
+    try:
+        data = path.read_bytes()
+    except OSError:
         return None
-    data = path.read_bytes()
     content = data[HASH_BYTES:]
     return content if _checksum(content) == data[:HASH_BYTES] else None
 
@@ -47,7 +48,10 @@ def read_head(path: Path, ledger: AccountId) -> Head | None:
     content = read_record(path)
     if content is None:
         return None
-    saved = msgspec.msgpack.decode(content, type=SavedHead)
+    try:
+        saved = msgspec.msgpack.decode(content, type=SavedHead)
+    except msgspec.DecodeError:  # another record in its place
+        return None
     return saved.head if saved.ledger == ledger else None
 
 
