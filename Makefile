@@ -10,6 +10,7 @@ SEEDS ?= 10000
 
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The rooms whose every line and branch must be covered.
@@ -18,10 +19,10 @@ WHOLLY_COVERED := */trueup/model/*,*/trueup/book/*
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types layers unit floors sim bench format lock clean
+.PHONY: help setup demo test test-clients lint types layers unit floors sim bench format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev $(VENV)/.package ## Make .venv with the pinned tools and this package; does nothing when up to date
 
@@ -50,6 +51,9 @@ floors: ## Coverage floors, after unit: the whole, and all of model and book
 	@echo "coverage: model and book"
 	@$(BIN)/coverage report --include='$(WHOLLY_COVERED)' --fail-under=100
 
+test-clients: setup $(CLIENTS)/.installed ## The venues' official clients and ccxt against the rehearsal venues
+	$(BIN)/python -m pytest clients --client-python $(CLIENTS)/bin/python $(ARGS)
+
 sim: setup ## Simulated crashes and power losses, on all cores; goes on where it stopped (SEEDS=100000)
 	$(BIN)/python -m trueup.testing.sim --seeds $(SEEDS) --state build/simulation.json $(ARGS)
 
@@ -76,6 +80,12 @@ $(VENV)/.run: requirements/run.txt | $(VENV)/pyvenv.cfg
 	$(PIP) install --require-hashes --requirement requirements/run.txt
 	@touch $@
 
+# An environment of their own: official clients pin old versions.
+$(CLIENTS)/.installed: requirements/clients.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement requirements/clients.txt
+	@touch $@
+
 # The build backend is among the requirements, so nothing unpinned is fetched here.
 $(VENV)/.package: pyproject.toml src/trueup/__init__.py $(VENV)/.run
 	$(PIP) install --no-deps --no-build-isolation --editable .
@@ -88,5 +98,5 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs Python 3.11)
 	requirements/compile build/lock/bin/pip-compile
 
 clean: ## Remove the environment and all that was made
-	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CLIENTS) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
