@@ -1,15 +1,33 @@
 """How OANDA writes ids and times, wherever they stand."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
+from typing import TypeVar
 
-from trueup.model.errors import BadInput
+from trueup.model.errors import BadInput, Malformed
 from trueup.model.numbers import ZERO
 from trueup.model.times import NS_PER_SECOND
 from trueup.venues import rows
+from trueup.venues.files import json_value
 from trueup.venues.rows import Row
 
+T = TypeVar("T")
+
 _UNIX = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,9}))?", re.ASCII)
+
+
+def of_answer(name: str, data: bytes, read: Callable[[Row], T]) -> T:
+    """What ``read`` takes from an answer. Raises :class:`Malformed` where it is not what it should be."""
+    try:
+        return read(rows.as_row(json_value(name, data), "answer"))
+    except BadInput as error:
+        raise Malformed(f"{name}: {error.field}={error.value!r}: {error.problem}.", remedy=error.remedy) from error
+
+
+def last_transaction(answer: Row) -> int:
+    """The account's last transaction when it answered."""
+    return transaction_id(answer, "lastTransactionID")
 
 
 def transaction_id(row: Row, field: str = "id") -> int:

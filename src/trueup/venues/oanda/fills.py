@@ -75,17 +75,19 @@ def follow(row: Row, known: Known) -> None:
     """
     if row.get("tradesClosed"):
         for closed in rows.records(row, "tradesClosed"):
-            known.held.pop(rows.identifier(rows.as_row(closed, "tradesClosed"), "tradeID"), None)
+            trade_id = rows.identifier(rows.as_row(closed, "tradesClosed"), "tradeID")
+            known.held.pop(trade_id, None)
+            known.closed.add(trade_id)
     found = opened(row, known)
     if found is None:
         return
-    number, (trade_id, trade) = fields.transaction_id(row), found
+    number, (opened_id, trade) = fields.transaction_id(row), found
     against = (
         since < number and other.instrument == trade.instrument and other.side != trade.side
         for since, other in known.held.values()
     )
     known.two_sided = known.two_sided or bool(row.get("tradeReduced")) or any(against)
-    known.held[trade_id] = number, trade
+    known.held[opened_id] = number, trade
 
 
 def home_currency(row: Row, known: Known) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from trueup.book.orders import ENDED
 from trueup.model.errors import BadInput
 from trueup.model.events import OrderReported
 from trueup.model.identifiers import AccountId, PositionSide
@@ -46,6 +47,7 @@ class Known:
         orders: The newest report of each order, by order id.
         trades: By trade id.
         held: Trades not closed yet by what was read, each with the transaction that opened it.
+        closed: Trades that what was read closed.
     """
 
     def __init__(
@@ -66,8 +68,26 @@ class Known:
         self.orders = {order.venue_order_id: _as_report(order) for order in open_orders}
         self.trades: dict[str, Trade] = {}
         self.held: dict[str, tuple[int, Trade]] = {}
+        self.closed: set[str] = set()
         self._by_name: dict[str, Instrument] = {}
         self._by_symbol: dict[str, Instrument] = {}
+
+    def fork(self, *, orders: bool = True) -> "Known":
+        """The same knowledge, with that of orders or without, to go on from apart."""
+        known = Known(self.account, self._home, hedging=self._hedging, learnt=self.learnt)
+        known.created, known.two_sided = self.created, self.two_sided
+        known.orders = self.orders.copy() if orders else {}
+        known.trades, known.held = self.trades.copy(), self.held.copy()
+        known.closed = self.closed.copy()
+        known._by_name, known._by_symbol = self._by_name.copy(), self._by_symbol.copy()
+        return known
+
+    def forget_ended(self) -> None:
+        """Drop orders and trades that have ended, which no later row refers to."""
+        self.orders = {number: order for number, order in self.orders.items() if order.status not in ENDED}
+        for trade in self.closed:
+            self.trades.pop(trade, None)
+        self.closed.clear()
 
     def define(self, instrument: Instrument) -> None:
         """Use these terms from now on."""

@@ -6,15 +6,20 @@ sound.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
 
 import msgspec
 
+from trueup.model.errors import BadInput
 from trueup.model.events import Fact, FillBooked, FundingPaid, OpeningBalance, TransferBooked
-from trueup.model.numbers import ZERO, canonical
+from trueup.model.numbers import ZERO, canonical, exact
+from trueup.venues import rows
 from trueup.venues.oanda.known import Known
+from trueup.venues.rows import Row
 
 _SHOWN_MAX = 5
 """Findings told one by one; the rest are counted."""
@@ -82,6 +87,78 @@ def cash(facts: Iterable[Fact]) -> Decimal:
         elif isinstance(fact, FundingPaid | TransferBooked):
             moved += fact.amount
     return moved
+
+
+def stated(transactions: Mapping[int, Row]) -> dict[int, Decimal]:
+    """The balance after each transaction that states one that can be read, by id in order."""
+    found: dict[int, Decimal] = {}
+    for number in sorted(transactions):
+        with suppress(BadInput):  # the row itself is refused where it is read
+            balance = rows.optional_decimal(transactions[number], "accountBalance")
+            if balance is not None:
+                found[number] = balance
+    return found
+
+
+def follow(
+    balances: Mapping[int, Decimal], facts: Iterable[Fact], balance: Decimal | None
+) -> tuple[list[str], Decimal | None]:
+    """Hold what facts move against the balances that OANDA stated, transaction by transaction.
+
+    Args:
+        balances: After each transaction that states one, by id in order.
+        facts: All that these transactions gave, or that a ledger booked of them.
+        balance: Before the first of them; None where it is unknown, and then the first states it.
+
+    Returns:
+        Each difference, named by its transaction, and the balance after the last.
+    """
+    moved: defaultdict[int, Decimal] = defaultdict(lambda: ZERO)
+    openings: dict[int, Decimal] = {}
+    found = []
+    with exact():
+        for fact in facts:
+            number = transaction_of(fact)
+            if number is not None and isinstance(fact, OpeningBalance):
+                openings[number] = fact.amount
+            elif number is not None:
+                moved[number] += cash((fact,))
+        for number in sorted({*openings, *moved, *balances}):
+            balance = openings.get(number, balance)
+            balance = None if balance is None else balance + moved[number]
+            after = balances.get(number, balance)
+            if balance is not None and after is not None and after != balance:
+                found.append(
+                    f"after transaction {number} OANDA states a balance of {canonical(after)}, and the facts lead to "
+                    f"{canonical(balance)}: a difference of {canonical(after - balance)}"
+                )
+            balance = after
+    return found, balance
+
+
+def by_transaction(facts: Iterable[Fact]) -> dict[int, list[Fact]]:
+    """Facts about money by the transaction they came from; without those that came from none of OANDA."""
+    found: defaultdict[int, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        number = transaction_of(fact)
+        if number is not None:
+            found[number].append(fact)
+    return found
+
+
+def transaction_of(fact: Fact) -> int | None:
+    """The transaction that a fact about money came from; None for any other fact, and for one not of OANDA."""
+    match fact:
+        case FillBooked():
+            text = fact.venue_trade_id
+        case FundingPaid() | TransferBooked():
+            text = fact.venue_id
+        case OpeningBalance():
+            text = fact.opening_id.rpartition(":")[2]  # it stands before the transaction that it was taken from
+        case _:
+            return None
+    number = text.partition(":")[0]
+    return int(number) if number.isascii() and number.isdecimal() else None
 
 
 def _hole(before: int, after: int) -> str:

@@ -61,6 +61,35 @@ class OandaReader:
         """
         self._known = Known(account, home_currency, hedging=hedging, open_orders=open_orders, learnt=learnt)
 
+    @property
+    def hedging(self) -> bool | None:
+        """Whether the account holds long and short positions side by side; None while unknown."""
+        return self._known.hedging
+
+    @property
+    def home_currency(self) -> str:
+        """The account's home currency; empty while unknown."""
+        return self._known.home
+
+    def fork(self, *, orders: bool = True) -> "OandaReader":
+        """A reader that knows the same, and learns apart from this one.
+
+        Args:
+            orders: Whether it knows the orders too. One that does not reports only those whose creation it reads: so it
+                never states a part of what was filled as the whole.
+        """
+        reader = OandaReader(self._known.account)
+        reader._known = self._known.fork(orders=orders)
+        return reader
+
+    def go_on(self) -> None:
+        """Take what came before for booked, so that no opening balance is needed."""
+        self._known.created = True
+
+    def forget_ended(self) -> None:
+        """Drop orders and trades that have ended: no later row refers to them."""
+        self._known.forget_ended()
+
     def read(self, name: str, data: bytes, request: bytes | None = None) -> Reading:
         """Recognise and parse one answer; the request it answered is not needed.
 
