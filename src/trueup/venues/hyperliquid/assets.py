@@ -7,13 +7,13 @@ only the bound of a market order is, here and nowhere else.
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 import msgspec
 
 from trueup.model.errors import BadInput, Rejected
 from trueup.model.instruments import Instrument
-from trueup.model.numbers import ONE, ZERO, canonical, exact
+from trueup.model.numbers import DIGITS_MAX, ONE, ZERO, canonical, exact
 from trueup.venues import rows
 from trueup.venues.rows import Row
 
@@ -28,6 +28,8 @@ PER_DEX = 10_000
 FIGURES_MAX = 5
 PERPETUAL_DECIMALS = 6
 SPOT_DECIMALS = 8
+
+_WIDE = Context(prec=4 * DIGITS_MAX)
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -71,8 +73,8 @@ class Asset(msgspec.Struct, frozen=True):
         """
         with exact():
             worst = price * (ONE + SLIPPAGE if buys else ONE - SLIPPAGE)
-        step = Decimal(1).scaleb(min(max(worst.adjusted() - FIGURES_MAX + 1, -self.price_decimals), 0))
-        bound = worst.quantize(step, rounding=ROUND_FLOOR if buys else ROUND_CEILING)
+        step = ONE.scaleb(min(max(worst.adjusted() - FIGURES_MAX + 1, -self.price_decimals), 0))
+        bound = worst.quantize(step, rounding=ROUND_FLOOR if buys else ROUND_CEILING, context=_WIDE)
         self.price("price", bound)
         return bound
 
@@ -137,8 +139,8 @@ def dex_places(dexes: object) -> Mapping[str, int]:
 
 
 def _decimals(number: Decimal) -> int:
-    return max(0, -int(number.normalize().as_tuple().exponent)) if number else 0
+    return len(canonical(number).partition(".")[2])
 
 
 def _figures(number: Decimal) -> int:
-    return len(number.normalize().as_tuple().digits)
+    return len(canonical(number).replace(".", "").strip("0"))
