@@ -1,4 +1,4 @@
-"""Small files with a checksum: another record in the place of one, or a file that cannot be read, is as good as none."""
+"""Small files with a checksum: what cannot be read, or is another record in the place of one, is as good as none."""
 
 from pathlib import Path
 

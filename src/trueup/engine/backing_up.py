@@ -20,7 +20,7 @@ from trueup.journal.backup import manifests, retention
 from trueup.journal.backup.chunks import FOLDER, Chunk, pack, staying
 from trueup.journal.backup.destination import Destination
 from trueup.journal.backup.manifests import LedgerBackup, Manifest
-from trueup.model.errors import BackupDamaged, BackupFailed, StorageError
+from trueup.model.errors import BackupDamaged, BackupFailed, NotFound, StorageError
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Clock, Frame, Head
 
@@ -216,7 +216,7 @@ class Pruned(msgspec.Struct, frozen=True):
 
 
 def prune(destination: Destination, keep: retention.Keep, now: int) -> Pruned:
-    """Delete the backups that the rule does not keep, and blobs that no kept one needs.
+    """Delete the backups that the rule does not keep and nobody is proving, and blobs that no kept one needs.
 
     Nothing is deleted while a manifest that is to be kept cannot be read: it may be the one that names a blob.
 
@@ -224,11 +224,14 @@ def prune(destination: Destination, keep: retention.Keep, now: int) -> Pruned:
         BackupFailed: The destination refused; what was not deleted is deleted the next time.
     """
     backups = manifests.listed(destination)
-    keeping = retention.kept(backups, keep)
+    there = {backup.name for backup in backups}
+    keeping = retention.kept(backups, keep) | (manifests.being_proven(destination, now) & there)
     readable, damage = [], []
     for name in sorted(keeping):
         try:
             readable.append(manifests.read_manifest(destination, name)[0])
+        except NotFound:  # somebody else let it go since it was listed
+            continue
         except BackupDamaged as damaged:
             damage.append(f"{damaged.message} Nothing is deleted while it is there.")
     if damage or not readable:
@@ -237,8 +240,9 @@ def prune(destination: Destination, keep: retention.Keep, now: int) -> Pruned:
     for name in going:
         destination.delete(name)
         destination.delete(manifests.proof_name(name))
-    blobs = {blob.name: blob.size for blob in destination.blobs(FOLDER)}
-    unused = retention.unused(destination.blobs(FOLDER), readable, now)
+    blobs = destination.blobs(FOLDER)
+    sizes = {blob.name: blob.size for blob in blobs}
+    unused = retention.unused(blobs, readable, now)
     for name in unused:
         destination.delete(name)
-    return Pruned(sorted(keeping), going, len(unused), sum(blobs[name] for name in unused))
+    return Pruned(sorted(keeping), going, len(unused), sum(sizes[name] for name in unused))

@@ -153,6 +153,7 @@ class RestoreTestChore:
         self._clock = clock
         self._schedule = schedule
         self._running: RestoreTest | None = None
+        self._proved: float | None = None
 
     def step(self) -> float:
         """See whether the test in progress is over, or one is due."""
@@ -164,6 +165,7 @@ class RestoreTestChore:
             return TEST_LOOK_S
         running, self._running = self._running, None
         if running.ended():
+            self._proved = self._clock.monotonic()
             return TEST_LOOK_S
         self._running = running
         return TEST_POLL_S
@@ -178,5 +180,8 @@ class RestoreTestChore:
         backups = manifests.listed(destination)
         if not backups or backups[-1].proven:
             return False
+        interval = self._schedule.test_interval_s
+        if self._proved is not None and self._clock.monotonic() - self._proved < interval:
+            return False
         proven = max((backup.created_at for backup in backups if backup.proven), default=0)
-        return self._clock.now() - proven >= self._schedule.test_interval_s * NS_PER_SECOND
+        return not 0 <= self._clock.now() - proven < interval * NS_PER_SECOND  # the clock may have been set back

@@ -9,7 +9,7 @@ import msgspec
 from trueup.book.snapshot import FORMAT
 from trueup.engine.restoring import Progress, RestoredLedger, plan_whole, restore
 from trueup.journal.backup import manifests
-from trueup.journal.backup.chunks import FOLDER
+from trueup.journal.backup.chunks import FOLDER, Chunk
 from trueup.journal.backup.destination import Destination
 from trueup.journal.backup.manifests import Proof
 from trueup.journal.backup.new_directory import NewDirectory
@@ -67,12 +67,13 @@ def prove(
         StorageError: The destination or the scratch disk refused.
     """
     manifest, digest = manifests.read_manifest(destination, name)
-    with tempfile.TemporaryDirectory(prefix="trueup-restore-test-", dir=scratch) as path:
-        target = NewDirectory.begin(Path(path) / "data")
-        ledgers = restore(destination, plan_whole(manifest), target, progress=progress)
-    states = {ledger.account: ledger.state_hash for ledger in ledgers}
-    _refuse_other_proof(destination, name, digest, states)
-    manifests.write_proof(destination, Proof(name, digest, clock.now(), states, FORMAT))
+    with manifests.under_test(destination, name):
+        with tempfile.TemporaryDirectory(prefix="trueup-restore-test-", dir=scratch) as path:
+            target = NewDirectory.begin(Path(path) / "data")
+            ledgers = restore(destination, plan_whole(manifest), target, progress=progress)
+        states = {ledger.account: ledger.state_hash for ledger in ledgers}
+        _refuse_other_proof(destination, name, digest, states)
+        manifests.write_proof(destination, Proof(name, digest, clock.now(), states, FORMAT))
     return ledgers
 
 
@@ -90,16 +91,22 @@ def survey(destination: Destination) -> Sequence[str]:
     Raises:
         BackupFailed: The destination refused.
     """
-    sizes = {blob.name: blob.size for blob in destination.blobs(FOLDER)}
     problems: dict[str, None] = {}
+    needed: dict[str, Sequence[Chunk]] = {}
     for backup in manifests.listed(destination):
         try:
             manifest, digest = manifests.read_manifest(destination, backup.name)
             manifests.read_proof(destination, backup.name, digest)
+        except NotFound:  # let go since it was listed
+            continue
         except BackupDamaged as damage:
             problems[damage.message] = None
-            continue
-        for chunk in manifest.chunks:
+        else:
+            needed[manifest.name] = manifest.chunks
+    # Blobs are put before the manifest that lists them and deleted after it, by others who do not wait for this.
+    sizes = {blob.name: blob.size for blob in destination.blobs(FOLDER)}
+    for backup in manifests.listed(destination):
+        for chunk in needed.get(backup.name, ()):
             if sizes.get(chunk.name) != chunk.packed_size:
                 found = f"has {sizes[chunk.name]} bytes" if chunk.name in sizes else "is missing"
                 problems[f"The blob {chunk.name} {found} and should have {chunk.packed_size}."] = None

@@ -19,12 +19,20 @@ TOLD_MAX = 2_000
 
 
 class ChildTest:
-    """A command that proves a backup and exits with 0, or says why it could not."""
+    """A command that proves a backup and exits with 0, or says why it could not.
+
+    Args:
+        command: Is told with ``--scratch DIR`` where to do that; what it leaves there goes with it, however it ends.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="trueup-restore-test-")
         self._told = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process is; closed in _end
         self._process = subprocess.Popen(  # noqa: S603 - our own program, with the names of a directory and a blob
-            command, stdin=subprocess.DEVNULL, stdout=self._told, stderr=subprocess.STDOUT
+            [*command, "--scratch", self._scratch.name],
+            stdin=subprocess.DEVNULL,
+            stdout=self._told,
+            stderr=subprocess.STDOUT,
         )
         os.setpriority(os.PRIO_PROCESS, self._process.pid, LOWEST_PRIORITY)
 
@@ -53,6 +61,7 @@ class ChildTest:
 
     def _end(self) -> str:
         """What it said."""
+        self._scratch.cleanup()
         with self._told as told:
             told.seek(0)
             return told.read(TOLD_MAX).decode(errors="replace").strip()

@@ -89,12 +89,17 @@ def write_zeros(disk: Disk, file: int, start: int, end: int) -> None:
 
 def write_whole(disk: Disk, path: Path, data: bytes) -> None:
     """Put a file in its place whole: a crash leaves the old one or the new one, never half of one."""
-    temporary = path.with_name(path.name + TEMPORARY)
+    temporary = unfinished(path)
     with opened(disk, temporary, create=True) as file:
         disk.write(file, data, 0)
         disk.sync(file)
     disk.rename(temporary, path)
     disk.sync_directory(path.parent)
+
+
+def unfinished(path: Path) -> Path:
+    """Where a file is written before it takes its place."""
+    return path.with_name(path.name + TEMPORARY)
 
 
 def make_directory(disk: Disk, path: Path) -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -240,6 +241,24 @@ def test_the_newest_backup_is_proved_when_there_is_no_proof_and_when_the_proof_i
     assert (chore.step(), test.names) == (TEST_POLL_S, [first, second])
 
 
+def test_a_clock_that_is_set_back_neither_ends_the_tests_nor_makes_them_endless(
+    store: Store, clock: HandClock, tmp_path: Path
+) -> None:
+    destination, test = destination_at(tmp_path), HandTest()
+    clock.seconds += 365 * 86_400
+    prove(destination, backed_up(store, destination).name, clock, tmp_path, silent)
+    clock.seconds -= 365 * 86_400
+    chore = RestoreTestChore(lambda: destination, test.begin, clock, Schedule(test_interval_s=3_600))
+    test.outcome = True
+    for begun in (1, 1, 2):
+        book(store, 1)
+        backed_up(store, destination)
+        while chore.step() == TEST_POLL_S:
+            pass
+        assert len(test.names) == begun
+        clock.seconds += 2_000
+
+
 def test_a_test_that_fails_is_a_trouble_and_is_begun_again(store: Store, clock: HandClock, tmp_path: Path) -> None:
     destination, test = destination_at(tmp_path), HandTest()
     backed_up(store, destination)
@@ -277,7 +296,13 @@ def test_a_process_that_fails_tells_why(tmp_path: Path) -> None:
 
 
 def test_a_process_in_progress_can_be_ended() -> None:
-    test = ChildTest([sys.executable, "-c", "import time; time.sleep(3600)"])
+    restoring = "import pathlib, sys, time; pathlib.Path(sys.argv[2], 'half').touch(); time.sleep(3600)"
+    test = ChildTest([sys.executable, "-c", restoring])
+    scratch, deadline = Path(test._scratch.name), monotonic() + PATIENCE_S
+    while not (scratch / "half").exists():
+        assert monotonic() < deadline
+        sleep(0.01)
     assert not test.ended()
     test.stop()
     assert test._process.returncode
+    assert not scratch.exists()

@@ -124,3 +124,4 @@ def test_a_full_disk_is_told_with_a_remedy(tmp_path: Path) -> None:
         destination.put(NAME, b"x")
     assert "Mend the disk" in failure.value.remedy
     assert destination.blobs() == []
+    assert [path for path in destination.path.rglob("*") if path.is_file()] == []

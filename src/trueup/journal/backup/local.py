@@ -1,20 +1,25 @@
 """A destination that is a directory of this machine, best on another disk. What lives only here: how a blob gets there.
 
 It is written under another name, synced, given its name in one step, and then the name is synced: a crash leaves the
-blob whole or leaves none. What an interrupted put left behind is not listed, and goes with the next put of that name.
+blob whole or leaves none. What an interrupted put left behind is not listed, and goes with a later put beside it.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Self
 
 from trueup.journal.backup.destination import Blob
-from trueup.journal.disk import TEMPORARY, Disk, make_directory, write_whole
+from trueup.journal.disk import TEMPORARY, Disk, make_directory, unfinished, write_whole
 from trueup.model.errors import BackupFailed, BadInput, NotFound
+from trueup.model.times import NS_PER_SECOND
 
 FOLDERS = ("ledgers", "manifests", "proofs")
 """All that stands in a backup directory; one that holds other things is not written to."""
+
+UNFINISHED_NS = 3_600 * NS_PER_SECOND
+"""Age at which a file that is not finished never will be."""
 
 
 class LocalDestination:
@@ -24,6 +29,7 @@ class LocalDestination:
         self.path = path
         self._disk = disk
         self._sure = {path}
+        self._cleared: set[Path] = set()
 
     @classmethod
     def open(
@@ -60,7 +66,14 @@ class LocalDestination:
         path = self._place(name)
         with _told(path):
             self._make_folders(path.parent)
-            write_whole(self._disk, path, data)
+            try:
+                write_whole(self._disk, path, data)
+            except OSError:
+                with suppress(OSError):  # a full disk is not to be filled with halves
+                    self._disk.unlink(unfinished(path))
+                raise
+            if path.parent not in self._cleared:
+                self._clear(path)
 
     def get(self, name: str) -> bytes:
         """Read a blob."""
@@ -77,17 +90,23 @@ class LocalDestination:
     def blobs(self, prefix: str = "") -> Sequence[Blob]:
         """Every blob whose name begins with a prefix, by name."""
         folder = self.path / prefix.rpartition("/")[0]
+        found = []
         with _told(folder):
-            found = [path for path in folder.rglob("*") if path.is_file() and path.suffix != TEMPORARY]
-            named = sorted((path.relative_to(self.path).as_posix(), path.stat()) for path in found)
-        return [Blob(name, status.st_size, status.st_mtime_ns) for name, status in named if name.startswith(prefix)]
+            for path in folder.rglob("*"):
+                name = path.relative_to(self.path).as_posix()
+                if name.startswith(prefix) and path.suffix != TEMPORARY:
+                    with suppress(FileNotFoundError):  # somebody has deleted it just now
+                        status = path.stat()
+                        if S_ISREG(status.st_mode):
+                            found.append(Blob(name, status.st_size, status.st_mtime_ns))
+        return sorted(found, key=lambda blob: blob.name)
 
     def delete(self, name: str) -> None:
         """Delete a blob, if it is there."""
         path = self._place(name)
         with _told(path):
             if path.exists():
-                self._disk.unlink(path)
+                self._disk.unlink(path)  # which does not mind if somebody was quicker
                 self._disk.sync_directory(path.parent)
 
     def _begin(self, *, create: bool) -> None:
@@ -110,6 +129,15 @@ class LocalDestination:
             make_directory(self._disk, folder)
             self._disk.sync_directory(folder.parent)
             self._sure.add(folder)
+
+    def _clear(self, put: Path) -> None:
+        """Delete what was left unfinished in the folder of a blob long before it: no put takes that long."""
+        newest = put.stat().st_mtime_ns - UNFINISHED_NS
+        for left in put.parent.glob(f"*{TEMPORARY}"):
+            with suppress(FileNotFoundError):
+                if left.stat().st_mtime_ns < newest:
+                    self._disk.unlink(left)
+        self._cleared.add(put.parent)
 
     def _place(self, name: str) -> Path:
         if not all(part.strip(".") for part in name.split("/")):

@@ -7,7 +7,8 @@ state; the mark of that is a blob of its own and names the manifest's hash.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from trueup.journal.backup.destination import Destination
 from trueup.journal.recovery import EMPTY
 from trueup.model.errors import BackupDamaged, NotFound
 from trueup.model.identifiers import AccountId, Seq
-from trueup.model.times import format_time, parse_time
+from trueup.model.times import NS_PER_SECOND, format_time, parse_time
 from trueup.ports import Hash, Head
 
 FORMAT = 1
@@ -26,6 +27,10 @@ PROOFS = "proofs/"
 
 _NAME = re.compile(r"manifests/(\d{4}-\d{2}-\d{2}T\d{6}\.\d{9}Z)-(\d{12})\.json", re.ASCII)
 _SEAL = "blake2b-256 "
+_TESTED = ".tested"
+
+_TEST_NS_MAX = 86_400 * NS_PER_SECOND
+"""Age at which the mark of a test is taken for that of one that died."""
 
 
 class LedgerBackup(msgspec.Struct, frozen=True):
@@ -166,6 +171,8 @@ def described(destination: Destination) -> Sequence[Described]:
             size = sum(chunk.packed_size for chunk in manifest.chunks)
             told = msgspec.structs.replace(told, ledgers=manifest.ledgers, bytes=size)
             proof = read_proof(destination, backup.name, digest)
+        except NotFound:  # let go since it was listed
+            continue
         except BackupDamaged as damage:
             found.append(msgspec.structs.replace(told, problem=damage.message))
         else:
@@ -210,6 +217,8 @@ def newest_readable(destination: Destination) -> tuple[Manifest | None, Sequence
     for entry in reversed(listed(destination)):
         try:
             return read_manifest(destination, entry.name)[0], problems
+        except NotFound:  # let go since it was listed
+            continue
         except BackupDamaged as damage:
             problems.append(damage.message)
     return None, problems
@@ -218,6 +227,26 @@ def newest_readable(destination: Destination) -> tuple[Manifest | None, Sequence
 def proof_name(manifest: str) -> str:
     """The name of the mark that a manifest was proven."""
     return PROOFS + manifest.removeprefix(MANIFESTS)
+
+
+@contextmanager
+def under_test(destination: Destination, manifest: str) -> Iterator[None]:
+    """Mark a backup as one that is being proven, so that nobody lets it go meanwhile. Raises :class:`BackupFailed`."""
+    mark = proof_name(manifest) + _TESTED
+    destination.put(mark, b"")
+    try:
+        yield
+    finally:
+        destination.delete(mark)
+
+
+def being_proven(destination: Destination, now: int) -> frozenset[str]:
+    """Names of the manifests that are being proven now. Raises :class:`BackupFailed`."""
+    return frozenset(
+        MANIFESTS + blob.name.removeprefix(PROOFS).removesuffix(_TESTED)
+        for blob in destination.blobs(PROOFS)
+        if blob.name.endswith(_TESTED) and now - blob.modified_at < _TEST_NS_MAX
+    )
 
 
 def write_proof(destination: Destination, proof: Proof) -> None:
