@@ -4,7 +4,8 @@ Only here are ASGI's messages taken apart and put together (https://asgi.readthe
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import aclosing
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
@@ -93,7 +94,7 @@ async def reply(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def stream(receive: Receive, send: Send, chunks: AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
+async def stream(receive: Receive, send: Send, chunks: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
     """Send an answer chunk by chunk until there are no more, or the client is gone."""
     await send(_start(200, headers))
     sending = asyncio.ensure_future(_send_chunks(send, chunks))
@@ -108,9 +109,10 @@ async def stream(receive: Receive, send: Send, chunks: AsyncIterator[bytes], hea
         await asyncio.gather(sending, leaving, return_exceptions=True)
 
 
-async def _send_chunks(send: Send, chunks: AsyncIterator[bytes]) -> None:
-    async for chunk in chunks:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+async def _send_chunks(send: Send, chunks: AsyncGenerator[bytes, None]) -> None:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -98,6 +98,10 @@ class PaperExchange:
         for currency, amount in deposits.items():
             self.deposit(account, currency, amount)
 
+    def hedged(self, account: AccountId) -> bool:
+        """Whether an account holds a long and a short position side by side."""
+        return self._desk(account).account.hedged
+
     def deposit(self, account: AccountId, currency: str, amount: Decimal) -> None:
         """Pay money in, or out where ``amount`` is negative."""
         desk = self._desk(account)

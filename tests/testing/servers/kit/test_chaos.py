@@ -1,7 +1,7 @@
 """Wire faults over real sockets: what a client sees, and whether the server had acted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -47,7 +47,7 @@ class Counting:
         while True:
             await client.receive()
 
-    async def _lines(self) -> AsyncIterator[bytes]:
+    async def _lines(self) -> AsyncGenerator[bytes, None]:
         for number in range(5):
             yield f"{number}\n".encode()
 
