@@ -331,6 +331,26 @@ class TestSignals:
         assert list(manager.get_waiting_signals()) == []
 
 
+def test_a_position_that_was_loaded_is_saved_as_a_change_of_what_it_was_then(manager: DatabaseStateManager) -> None:
+    loaded = manager.save_position(asset="BTC", size=5, price=100)
+    venue_fill(manager, "1", "7", "100")  # of which 5 are those declared
+    now = manager.get_position("BTC")
+    assert now is not None
+    assert now.quantity == 7
+    assert now.version == loaded.version
+    with pytest.raises(ConcurrentUpdate, match="its quantity went from 5 to 7"):
+        manager.save_position(loaded, size=6, price=100)
+    assert manager.save_position(now, size=6, price=100).quantity == 6
+
+
+def test_what_one_closes_twice_stays_open_for_others(tmp_path: Path) -> None:
+    with DatabaseStateManager(tmp_path / "data") as one, DatabaseStateManager(tmp_path / "data") as other:
+        other.close()
+        other.close()
+        assert one.save_portfolio_state(closed_equity=1).version == 1
+        assert one.get_portfolio_state().closed_equity == 1
+
+
 def test_after_a_restart_a_start_loads_everything_in_its_order(place: str) -> None:
     with DatabaseStateManager(place) as before:
         before.save_position(position_id="Long_1", asset="GOLD", size=10, entry_price=100.5, current_stop=95)

@@ -15,6 +15,10 @@ def test_a_float_is_taken_by_its_shortest_text(given: object, meant: str) -> Non
     assert number(given, "x") == Decimal(meant)
 
 
+def test_what_was_shown_may_be_given_back() -> None:
+    assert type(number(Exact("1.5"), "x")) is Decimal
+
+
 @pytest.mark.parametrize("given", [float("nan"), float("inf"), True, None, "1_000", "", [], 1e300])
 def test_what_is_no_number(given: object) -> None:
     with pytest.raises(BadInput) as refusal:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,6 +59,30 @@ def test_all_positions_are_always_a_list(shadow: ShadowAccounting) -> None:
         shadow.close_position("BTC", 1)
     with pytest.raises(BadInput, match="neither buy nor sell"):
         shadow.record_trade("ETH", "hold", 1, 1)
+
+
+def test_trades_of_many_threads_all_count(shadow: ShadowAccounting) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for traded in [pool.submit(shadow.record_trade, "ETH", "buy", 1, 100) for _ in range(20)]:
+            traded.result(120)
+    held = shadow.get_position("ETH")
+    assert held is not None
+    assert held.quantity == 20
+
+
+def test_a_trade_counts_towards_the_position_that_its_symbol_names(shadow: ShadowAccounting) -> None:
+    shadow.update_position({"symbol": "ETH", "position_id": "Long_1", "quantity": 5, "price": 100})
+    traded = shadow.record_trade("ETH", "sell", "1.5", 100)
+    assert traded.symbol == "Long_1"
+    assert traded.quantity == 3.5
+    assert len(shadow.get_all_positions()) == 1
+
+
+@pytest.mark.parametrize("quantity", [0, -1, "NaN"])
+def test_a_trade_has_a_size(shadow: ShadowAccounting, quantity: float | str) -> None:
+    with pytest.raises(BadInput):
+        shadow.record_trade("ETH", "buy", quantity, 100)
+    assert shadow.get_all_positions(include_closed=True) == []
 
 
 def test_its_history_and_log_say_how_it_came_about(shadow: ShadowAccounting) -> None:

@@ -1,9 +1,10 @@
 """``DatabaseStateManager``: positions, portfolio state, pyramids and signals of a trading program, kept in a store."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from decimal import Decimal
 from socket import gethostname
+from threading import RLock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -11,26 +12,26 @@ import msgspec
 
 from trueup import __version__
 from trueup.book.book import Book
+from trueup.book.control import Control
 from trueup.doors import saving
 from trueup.doors.exact import Number, number
-from trueup.doors.fields import canonical_json, renamed, statement_fields, time_of
+from trueup.doors.fields import renamed, statement_fields, time_of
 from trueup.doors.readings import DETAILS, PortfolioPosition, PortfolioState, PyramidingState, default_id
 from trueup.doors.settings import Config, door_settings
 from trueup.doors.shelf import Shelf, open_shelf
-from trueup.doors.signals import signal_event
+from trueup.doors.signal_log import SignalLog
 from trueup.doors.terms import known_terms, plain_terms
-from trueup.engine.door import Fate
+from trueup.doors.unanswered import Unanswered
 from trueup.model.errors import BadInput, NotFound, StaleVersion, StoreAway
-from trueup.model.events import Event, InstrumentDefined
+from trueup.model.events import InstrumentDefined
 from trueup.model.identifiers import CONTROL, AccountId, account_id, parse_account
 from trueup.model.instruments import Instrument
-from trueup.model.numbers import ZERO
+from trueup.model.numbers import EXACT, ZERO
 from trueup.model.statements import (
     PortfolioStateSaved,
     PositionDetailsSaved,
     PyramidingStateSaved,
     SignalLogged,
-    SignalProcessed,
 )
 from trueup.ports import Instance
 
@@ -49,6 +50,20 @@ State = TypeVar("State", PortfolioStateSaved, PyramidingStateSaved)
 _HEAD = ("account", "version", "saved_at", "author")
 
 
+class _Change(msgspec.Struct, frozen=True):
+    """A change of what a position holds.
+
+    Attributes:
+        target: Fields that name the position.
+        basis: The version and the quantity that it is made on.
+        quantity: To be reached.
+    """
+
+    target: Mapping[str, str]
+    basis: tuple[int, Decimal]
+    quantity: Decimal
+
+
 class Started(msgspec.Struct, frozen=True):
     """What a start loaded, in the order in which it did.
 
@@ -65,7 +80,7 @@ class Started(msgspec.Struct, frozen=True):
     signals: Sequence[SignalLogged]
 
 
-class DatabaseStateManager:
+class DatabaseStateManager(SignalLog):
     """Keeps what a trading program must not forget. Every saved change is durable when the call returns.
 
     Reads answer from memory, which follows the store. While the store is away they answer what was known last, marked
@@ -73,6 +88,7 @@ class DatabaseStateManager:
 
     Saving is optimistic. Each manager knows the version of what it loaded or saved last; a save on an older version
     raises :class:`trueup.model.errors.ConcurrentUpdate`, which names both. Load again, and repeat the change.
+    Threads may share a manager; what one of them loads, all of them have loaded.
 
     Args:
         config: See :func:`trueup.doors.settings.door_settings`.
@@ -85,10 +101,14 @@ class DatabaseStateManager:
 
     def __init__(self, config: Config = None, section: str | None = None) -> None:
         self.settings = door_settings(config, section)
-        self._shelf: Shelf = open_shelf(self.settings.store, self.settings.backup_to)
+        super().__init__(open_shelf(self.settings.store, self.settings.backup_to), self.settings.author)
         self._started_at = self._shelf.now()
         self._instance = f"{gethostname()}:{os.getpid()}:{self._started_at}"
         self._seen: dict[tuple[AccountId, type, str], tuple[int, Decimal]] = {}
+        self._turn = RLock()
+        self._closed = False
+        self._changes: Unanswered[_Change] = Unanswered()
+        self._stated: Unanswered[PortfolioStateSaved | PyramidingStateSaved] = Unanswered()
 
     # --- positions ----------------------------------------------------------------------------------------------------
 
@@ -114,14 +134,21 @@ class DatabaseStateManager:
             BadInput: A field that is not one, or a change of quantity without a price.
             StoreAway: The store is away; nothing was saved.
         """
-        base = _identity(position) if isinstance(position, PortfolioPosition) else dict(position or {})
-        given = renamed({k: v for k, v in base.items() if k not in _SHOWN_ONLY} | fields, _POSITION)
+        basis = None
+        if isinstance(position, PortfolioPosition):
+            basis = None if "version" in fields else (position.version, Decimal(position.quantity))
+            position = _identity(position)
+        given = {name: value for name, value in (position or {}).items() if name not in _SHOWN_ONLY} | fields
+        with self._turn:
+            return self._save(renamed(given, _POSITION), basis)
+
+    def _save(self, given: Mapping[str, Any], basis: tuple[int, Decimal] | None) -> PortfolioPosition:
         account = self._account(given)
         name, side = given.get("position_id"), given.get("position_side", "net")
         known = None if name is None else self._shelf.read(account).positions.get(name)
         terms = self._terms(account, given, known)
         name = name or default_id(terms.symbol, side)
-        loaded = self._loaded(account, PositionDetailsSaved, name, given.get("version"))
+        loaded = basis or self._loaded(account, PositionDetailsSaved, name, given.get("version"))
         now = self._shelf.now()
         wanted = saving.Wanted(
             position_id=name,
@@ -167,7 +194,7 @@ class DatabaseStateManager:
 
     def close_position(self, position_id: str, price: Number, **fields: object) -> PortfolioPosition:
         """Book that a whole position was closed at a price. Raises as :meth:`save_position`, and :class:`NotFound`."""
-        return self._changed(position_id, lambda _: ZERO, price, fields)
+        return self._end_part(position_id, lambda held: held, price, ("close", None), fields)
 
     def reduce_position(self, position_id: str, size: Number, price: Number, **fields: object) -> PortfolioPosition:
         """Book that ``size`` of a position (positive) was closed at a price.
@@ -178,12 +205,35 @@ class DatabaseStateManager:
         """
         part = number(size, "size")
 
-        def less(held: Decimal) -> Decimal:
+        def ended(held: Decimal) -> Decimal:
             if not ZERO < part <= abs(held):
                 raise BadInput("size", size, f"{position_id} holds {abs(held)}", remedy="Reduce by no more than that.")
-            return held - part.copy_sign(held)
+            return part.copy_sign(held)
 
-        return self._changed(position_id, less, price, fields)
+        return self._end_part(position_id, ended, price, ("reduce", part), fields)
+
+    def add_to_position(self, position_id: str, size: Number, price: Number, **fields: object) -> PortfolioPosition:
+        """Book that ``size`` (negative for a sale) was traded at a price, whatever is held.
+
+        Args:
+            position_id: As of :meth:`get_position`; the symbol of an instrument that nothing is held in yet.
+            size: Signed.
+            price: Of the trade.
+            fields: As of :meth:`save_position`.
+
+        Raises:
+            As :meth:`save_position`.
+        """
+        part = number(size, "size")
+        account = self._account(fields)
+
+        def change() -> _Change:
+            held = self.get_position(position_id, account)
+            if held is None:
+                return _Change({"instrument": position_id}, (0, ZERO), part)
+            return self._change_of(held, lambda quantity: EXACT.add(quantity, part))
+
+        return self._changed(("add", account, position_id, part, price, repr(fields)), change, price, fields)
 
     # --- portfolio and pyramids ---------------------------------------------------------------------------------------
 
@@ -202,13 +252,7 @@ class DatabaseStateManager:
         given = renamed(dict(state or {}) | fields, _PORTFOLIO | {"version"})
         version, _ = self._loaded(CONTROL, PortfolioStateSaved, "", given.pop("version", None))
         values = statement_fields(PortfolioStateSaved, given)
-
-        def decide(book: Book) -> Sequence[Event]:
-            return self._restated(
-                PortfolioStateSaved, book, book.control.portfolio, version, values, "The portfolio state"
-            )
-
-        self._shelf.commit(CONTROL, decide)
+        self._state(CONTROL, PortfolioStateSaved, lambda control: control.portfolio, version, values)
         return self.get_portfolio_state()
 
     def get_portfolio_state(self) -> PortfolioState:
@@ -241,13 +285,7 @@ class DatabaseStateManager:
         of = CONTROL if account is None else parse_account(account)
         version, _ = self._loaded(of, PyramidingStateSaved, instrument, given.pop("version", None))
         values = {"instrument": instrument, **statement_fields(PyramidingStateSaved, given)}
-
-        def decide(book: Book) -> Sequence[Event]:
-            known = book.control.pyramids.get(instrument)
-            what = f"The pyramiding state of {instrument}"
-            return self._restated(PyramidingStateSaved, book, known, version, values, what)
-
-        self._shelf.commit(of, decide)
+        self._state(of, PyramidingStateSaved, lambda control: control.pyramids.get(instrument), version, values)
         return self.get_pyramiding_state(instrument, account)
 
     def get_pyramiding_state(self, instrument: str, account: str | None = None) -> PyramidingState:
@@ -261,60 +299,6 @@ class DatabaseStateManager:
         for instrument, state in found.items():
             self._seen[of, PyramidingStateSaved, instrument] = state.version, ZERO
         return found
-
-    # --- signals ------------------------------------------------------------------------------------------------------
-
-    def log_signal(self, signal: Mapping[str, Any] | None = None, **fields: object) -> bool:
-        """Put a signal on record before it is acted upon. True when it is new, False when it was logged before.
-
-        Args:
-            signal: Fields by name.
-            fields: More of them: ``kind`` (``BASE_ENTRY``, ``PYRAMID`` or ``EXIT``), ``instrument``, ``strategy``,
-                ``direction``, ``strength``, ``timestamp`` (when it was made), ``source``, ``payload`` (anything JSON
-                holds; the other fields where it is left out), and ``fingerprint`` (a hash of all of these where it is
-                left out; then the timestamp is needed).
-
-        Raises:
-            BadInput: A field that is not one, or other content under a fingerprint that is known: then it is kept in
-                quarantine, and what was logged first stands.
-            StoreAway: The store is away; nothing was logged.
-        """
-        event = signal_event(dict(signal or {}) | fields, self._shelf.now())
-        self._shelf.ledger(CONTROL).read(lambda book: book.admit(event))  # a refusal is the caller's, not a quarantine
-        (fate,) = self._shelf.book(CONTROL, [event]).fates
-        if fate in (Fate.QUARANTINED, Fate.QUARANTINED_BEFORE):
-            raise BadInput(
-                "fingerprint",
-                event.fingerprint,
-                "another signal has it",
-                remedy="It is kept in quarantine (trueup journal show); give each signal a fingerprint of its own.",
-            )
-        return fate is Fate.BOOKED
-
-    def check_duplicate_signal(self, fingerprint: str) -> bool:
-        """Whether a signal of this fingerprint was ever logged. Exact, however long ago. Raises :class:`StoreAway`."""
-        return self._shelf.known(CONTROL, f"signal|{fingerprint}")
-
-    def mark_signal(self, fingerprint: str, status: str, reason: str = "", details: object = None) -> None:
-        """Say what became of a signal that waited.
-
-        Args:
-            fingerprint: Which.
-            status: ``EXECUTED``, ``REJECTED``, ``FAILED`` or ``EXPIRED``.
-            reason: In words.
-            details: Anything JSON holds.
-
-        Raises:
-            BadInput: No such signal waits.
-            StoreAway: The store is away; it waits on.
-        """
-        noted = canonical_json(details, "details") if details is not None else "{}"
-        end = SignalProcessed(CONTROL, fingerprint, status, self._shelf.now(), self.settings.author, reason, noted)
-        self._shelf.commit(CONTROL, lambda _: [end])
-
-    def get_waiting_signals(self) -> Sequence[SignalLogged]:
-        """Signals logged and not acted upon yet, the first to come first."""
-        return self._shelf.read(CONTROL).signals
 
     # --- start and end ------------------------------------------------------------------------------------------------
 
@@ -360,8 +344,11 @@ class DatabaseStateManager:
         return self._shelf.away
 
     def close(self) -> None:
-        """Let go of the store."""
-        self._shelf.close()
+        """Let go of the store; closing twice is fine."""
+        with self._turn:
+            closed, self._closed = self._closed, True
+        if not closed:
+            self._shelf.close()
 
     def __enter__(self) -> Self:
         return self
@@ -408,45 +395,84 @@ class DatabaseStateManager:
             self._seen[account, PositionDetailsSaved, p.position_id] = p.version, Decimal(p.quantity)
         return positions
 
-    def _changed(
-        self, position_id: str, change: Callable[[Decimal], Decimal], price: Number, fields: Mapping[str, Any]
-    ) -> PortfolioPosition:
-        seen = dict(self._seen)
-        held = self.get_position(position_id, fields.get("account"))
-        if held is None or not held.is_open:
-            raise NotFound(f"No position {position_id!r} is open.", remedy="See get_all_open_positions().")
-        if (key := (held.account, PositionDetailsSaved, held.position_id)) in seen:
-            self._seen[key] = seen[key]  # what was loaded before is what the change is made on
-        quantity = change(Decimal(held.quantity))
-        return self.save_position(
-            position_id=held.position_id, account=held.account, quantity=quantity, price=price,
-            **{name: value for name, value in fields.items() if name != "account"},
-        )  # fmt: skip
-
-    def _restated(
+    def _end_part(
         self,
+        position_id: str,
+        part: Callable[[Decimal], Decimal],
+        price: Number,
+        call: Hashable,
+        fields: Mapping[str, Any],
+    ) -> PortfolioPosition:
+        """Book that a part of an open position, signed like it, was closed."""
+        account = self._account(fields)
+
+        def change() -> _Change:
+            loaded = dict(self._seen)
+            held = self.get_position(position_id, account)
+            if held is None or not held.is_open:
+                raise NotFound(f"No position {position_id!r} is open.", remedy="See get_all_open_positions().")
+            made = self._change_of(held, lambda quantity: EXACT.subtract(quantity, part(quantity)))
+            before = loaded.get((held.account, PositionDetailsSaved, held.position_id))
+            return made if before is None else msgspec.structs.replace(made, basis=before)
+
+        return self._changed((call, account, position_id, price, repr(fields)), change, price, fields)
+
+    def _change_of(self, held: PortfolioPosition, reached: Callable[[Decimal], Decimal]) -> _Change:
+        quantity = Decimal(held.quantity)
+        return _Change({"position_id": held.position_id}, (held.version, quantity), reached(quantity))
+
+    def _changed(
+        self, call: Hashable, change: Callable[[], _Change], price: Number, fields: Mapping[str, Any]
+    ) -> PortfolioPosition:
+        """Make a change; where the same call was made before and never answered, that very change, not another one."""
+        with self._turn:
+            made = self._changes.take(call) or change()
+            given = {**fields, **made.target, "quantity": made.quantity, "price": price}
+            asked = self.away is None  # else it was made of what memory knew, and was not sent
+            try:
+                return self._save(renamed(given, _POSITION), made.basis)
+            except StoreAway:
+                if asked:
+                    self._changes.remember(call, made)
+                raise
+
+    def _state(
+        self,
+        account: AccountId,
         kind: type[State],
-        book: Book,
-        known: State | None,
+        known_in: Callable[[Control], State | None],
         version: int,
         values: Mapping[str, Any],
-        what: str,
-    ) -> Sequence[State]:
-        """The next statement, if it says anything new; this very call may have been booked before."""
-        now = (book.account, version + 1, self._shelf.now(), self.settings.author)
-        before = {} if known is None else {name: getattr(known, name) for name in kind.__struct_fields__}
-        stated = kind(**{**before, **values, **dict(zip(_HEAD, now, strict=True))})
-        if known is not None and known.version >= version and _same(known, stated):
-            return ()
-        if (found := 0 if known is None else known.version) != version:
-            raise StaleVersion(what, version, found)
-        return [stated]
+    ) -> None:
+        """Make the next statement, if it says anything new; once, though its answer was lost and it is made again."""
+        instrument = values.get("instrument")
+        what = "The portfolio state" if instrument is None else f"The pyramiding state of {instrument}"
+        before, made = self._stated.take((account, what)), None
+
+        def decide(book: Book) -> Sequence[State]:
+            nonlocal made
+            known = known_in(book.control)
+            head = (account, version + 1, self._shelf.now(), self.settings.author)
+            held = {} if known is None else {name: getattr(known, name) for name in kind.__struct_fields__}
+            stated = kind(**{**held, **values, **dict(zip(_HEAD, head, strict=True))})
+            unchanged = known is not None and _same(known, stated)
+            if unchanged and known == before:
+                return ()
+            if (found := 0 if known is None else known.version) != version:
+                raise StaleVersion(what, version, found)
+            made = stated
+            return () if unchanged else [stated]
+
+        try:
+            self._shelf.commit(account, decide)
+        except StoreAway:
+            if (asked := made or before) is not None:
+                self._stated.remember((account, what), asked)
+            raise
 
 
 def _identity(position: PortfolioPosition) -> dict[str, Any]:
-    return {
-        name: getattr(position, name) for name in ("position_id", "account", "instrument", "position_side", "version")
-    }
+    return {name: getattr(position, name) for name in ("position_id", "account", "instrument", "position_side")}
 
 
 def _optional(given: Mapping[str, Any], field: str) -> Decimal | None:

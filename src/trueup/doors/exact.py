@@ -39,7 +39,7 @@ def number(value: object, field: str) -> Decimal:
     Raises:
         BadInput: It is none, or infinite, or has more digits than anything real.
     """
-    return parse_decimal(repr(value) if type(value) is float else value, field)
+    return Decimal(parse_decimal(repr(value) if type(value) is float else value, field))  # a plain one, and no Exact
 
 
 def shown(value: Decimal | None) -> Exact | None:

@@ -1,15 +1,17 @@
 """``PortfolioStateManager``: the portfolio's closed equity, kept in memory, and in a store where there is one."""
 
 from decimal import Decimal
+from threading import RLock
 
 from trueup.doors.database import DatabaseStateManager
 from trueup.doors.exact import Exact, Number, number
 from trueup.doors.readings import PortfolioState
-from trueup.model.numbers import exact
+from trueup.model.errors import BadInput
+from trueup.model.numbers import EXACT
 
 
 class PortfolioStateManager:
-    """Loads and saves ``closed_equity``: initial capital and everything realised since.
+    """Loads and saves ``closed_equity``: initial capital and everything realised since. Threads may share one.
 
     Args:
         db_manager: Keeps it; None keeps it in memory alone, so that a program runs without a database.
@@ -22,10 +24,12 @@ class PortfolioStateManager:
     def __init__(self, db_manager: DatabaseStateManager | None = None, initial_capital: Number | None = None) -> None:
         self.db_manager = db_manager
         self._state = PortfolioState()
+        self._turn = RLock()
         self.load()
         if self._state.initial_capital is None and initial_capital is not None:
             capital = number(initial_capital, "initial_capital")
-            self._save(initial_capital=capital, closed_equity=self._state.closed_equity or capital)
+            known = self._state.closed_equity
+            self._save(initial_capital=capital, closed_equity=capital if known is None else known)
 
     @property
     def state(self) -> PortfolioState:
@@ -61,13 +65,22 @@ class PortfolioStateManager:
         return self._save(**given)
 
     def add_realized_pnl(self, amount: Number) -> PortfolioState:
-        """Add what a closed trade came to, and save. Raises as :meth:`save`."""
-        with exact():
-            return self._save(closed_equity=Decimal(self.closed_equity or 0) + number(amount, "amount"))
+        """Add what a closed trade came to, and save. Raises as :meth:`save`.
+
+        Raises:
+            BadInput: The closed equity is unknown.
+        """
+        more = number(amount, "amount")
+        with self._turn:
+            if self.closed_equity is None:
+                problem = "the closed equity that it would be added to is unknown"
+                raise BadInput("amount", amount, problem, remedy="Save that first: save(closed_equity=…).")
+            return self._save(closed_equity=EXACT.add(self.closed_equity, more))
 
     def _save(self, **fields: Decimal | None) -> PortfolioState:
-        if self.db_manager is not None:
-            self._state = self.db_manager.save_portfolio_state(fields)
-        else:
-            self._state = self._state.changed(fields)
-        return self._state
+        with self._turn:
+            if self.db_manager is not None:
+                self._state = self.db_manager.save_portfolio_state(fields, version=self._state.version)
+            else:
+                self._state = self._state.changed(fields)
+            return self._state

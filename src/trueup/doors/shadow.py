@@ -1,7 +1,6 @@
 """``ShadowAccounting``: a program's own books beside its broker's, with a log to replay, backups, proof and repair."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,7 +22,7 @@ from trueup.model.errors import BadInput, StorageError
 from trueup.model.events import Event
 from trueup.model.facts import kind_of
 from trueup.model.identifiers import PositionKey, Seq
-from trueup.model.numbers import exact
+from trueup.model.numbers import ZERO
 from trueup.model.times import format_time
 from trueup.reconcile.compare import compare
 
@@ -152,10 +151,10 @@ class ShadowAccounting:
         if side not in ("buy", "sell"):
             raise BadInput("side", side, "neither buy nor sell", remedy="Give buy or sell.")
         size = number(quantity, "quantity")
-        held = self._manager.get_position(symbol)
-        with exact():
-            wished = (Decimal(held.quantity) if held is not None else Decimal(0)) + (size if side == "buy" else -size)
-        return self.update_position(symbol, wished, price, **fields)
+        if size <= ZERO:
+            raise BadInput("quantity", quantity, "a trade has a positive size", remedy="State the side apart.")
+        given = {name: value for name, value in fields.items() if name not in _COMPUTED}
+        return _shadow(self._manager.add_to_position(symbol, size if side == "buy" else -size, price, **given))
 
     def close_position(self, symbol: str, price: Number, **fields: object) -> ShadowPosition:
         """Book that a position was closed at a price. Raises as :meth:`update_position`, and :class:`NotFound`."""
