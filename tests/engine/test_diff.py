@@ -12,12 +12,13 @@ from tests.book.test_breaks import DRIFT, changed, outcome
 from tests.book.world import ACCOUNT, BTC, D, World, folded
 from tests.engine.test_time_travel import busy, close_milestones, told
 from trueup.book.snapshot import state_hash
+from trueup.engine import diff as engine
 from trueup.engine.diff import Figure, caused, diff
-from trueup.engine.replay import NOW, Moment, entries_at
+from trueup.engine.replay import NOW, Moment, entries_at, last_seq
 from trueup.engine.store import Store
-from trueup.engine.time_travel import AsOf, book_as_of
+from trueup.engine.time_travel import AsOf, book_as_of, stood
 from trueup.model.errors import BadInput, NotFound
-from trueup.model.identifiers import Seq
+from trueup.model.identifiers import AccountId, Seq
 from trueup.model.numbers import EXACT, ZERO
 from trueup.model.times import NS_PER_SECOND
 
@@ -40,7 +41,8 @@ def deltas(figures: Iterable[Figure]) -> dict[str, Decimal | None]:
 def folds(store: Store, start: Moment, end: Moment) -> None:
     """The events between, folded onto the book as it stood before, give the book as it stood after."""
     before = [entry.event for entry in entries_at(store.ledger(ACCOUNT), start)]
-    between = [entry.event for entry in caused(store, ACCOUNT, start, end)]
+    last = last_seq(store.ledger(ACCOUNT), end)
+    between = [entry.event for entry in caused(store, ACCOUNT, start, end, last)]
     book = folded(before, [1] * len(before))
     assert state_hash(book) == state_hash(book_as_of(store, ACCOUNT, start))
     folded(between, [1] * len(between), book)
@@ -62,7 +64,7 @@ def test_what_is_listed_is_all_that_happened(data: st.DataObject) -> None:
 
 def tie(before: AsOf, after: AsOf, store: Store, start: int, end: int) -> None:
     """Fold the difference onto the prefix, and add the deltas to what stood before: both give what stands after."""
-    events = [entry.event for entry in caused(store, ACCOUNT, seq(0), seq(end))]
+    events = [entry.event for entry in caused(store, ACCOUNT, seq(0), seq(end), Seq(end))]
     assert folded(events[:start], [1] * start).positions() == before.positions
     assert folded(events, [1] * end).positions() == after.positions
     found = diff(store, ACCOUNT, seq(start), seq(end))
@@ -179,6 +181,21 @@ def test_of_many_events_the_first_are_listed_and_all_are_counted() -> None:
         some = diff(store, ACCOUNT, seq(0), NOW, limit=5)
     assert (len(some.events), some.unlisted, some.counts) == (5, len(every.events) - 5, every.counts)
     assert every.unlisted == 0
+
+
+def test_what_is_booked_while_two_moments_are_compared_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    *batches, late = busy()
+
+    def while_they_book(store: Store, account: AccountId, moment: Moment) -> AsOf:
+        store.ledger(ACCOUNT).commit(lambda _: late)
+        return stood(store, account, moment)
+
+    monkeypatch.setattr(engine, "stood", while_they_book)
+    with told(batches) as store:
+        head = store.ledger(ACCOUNT).head.seq
+        found = diff(store, ACCOUNT, seq(9), NOW)
+        assert store.ledger(ACCOUNT).head.seq > head
+    assert found.after.head.seq == found.events[-1].seq == head
 
 
 def test_between_two_equal_moments_nothing_happened() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trueup.cli.moments import moment_of, opened_at, whose
+from trueup.cli.moments import moment_of, one_of, opened_at, whose
 from trueup.cli.options import Account, Data, ExitCode, Json
 from trueup.cli.output import Output
 
@@ -53,7 +53,8 @@ def diff(
     limit = None if every else EVENTS_SHOWN
     with opened_at(ctx, data, out) as store:
         chosen = whose(store, account, earlier, later)
-        found = [engine.diff(store, each, earlier, later, limit) for each in chosen]
+        with one_of(chosen):
+            found = [engine.diff(store, each, earlier, later, limit) for each in chosen]
     if as_json:
         out.data([_shape(each) for each in found])
     else:

@@ -84,8 +84,9 @@ def standing(store: "Store", account: str | None, moment: "Moment", out: Output)
 
     missing: list[NotFound] = []
     found = 0
-    for chosen in whose(store, account, moment):
-        with out.progress(chosen) as progress:
+    every = whose(store, account, moment)
+    for chosen in every:
+        with out.progress(chosen) as progress, one_of(every):
             store.ledger(chosen, lambda _account, seq, head: progress(seq, head))
         try:
             then = as_of(store, chosen, moment)
@@ -98,6 +99,18 @@ def standing(store: "Store", account: str | None, moment: "Moment", out: Output)
         raise missing[0]
     for late in missing:
         out.note(late.message)
+
+
+@contextmanager
+def one_of(accounts: "Sequence[AccountId]") -> Iterator[None]:
+    """Damage of one of several accounts is told with the way to ask for the others: an answer must not be a part."""
+    from trueup.model.errors import JournalDamaged
+
+    try:
+        yield
+    except JournalDamaged as damage:
+        others = f" Accounts that are whole answer to --account: there are {', '.join(accounts)}."
+        raise JournalDamaged(damage.message, remedy=damage.remedy + others * (len(accounts) > 1)) from damage
 
 
 def title(then: "AsOf") -> str:

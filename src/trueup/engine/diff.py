@@ -117,7 +117,7 @@ def diff(store: Store, account: AccountId, start: Moment, end: Moment, limit: in
     after = as_of(store, account, end)
     before = stood(store, account, start)
     counts: Counter[str] = Counter()
-    between = _counted(caused(store, account, start, end), counts)
+    between = _counted(caused(store, account, start, end, after.head.seq), counts)
     listed = list(islice(between, limit))
     for _ in between:
         pass  # the rest is only counted
@@ -143,10 +143,18 @@ def diff(store: Store, account: AccountId, start: Moment, end: Moment, limit: in
     )
 
 
-def caused(store: Store, account: AccountId, start: Moment, end: Moment) -> Iterator[Entry]:
-    """The events that count at the later moment and not at the earlier, in the order of recording."""
+def caused(store: Store, account: AccountId, start: Moment, end: Moment, last: Seq) -> Iterator[Entry]:
+    """The events that count at the later moment and not at the earlier, in the order of recording.
+
+    Args:
+        store: Where the account is kept.
+        account: Which.
+        start: The earlier moment.
+        end: The later one.
+        last: The last event that was recorded by then, when that was looked up; more may have been booked since.
+    """
     ledger = store.ledger(account)
-    known, last = last_seq(ledger, start), last_seq(ledger, end)
+    known = last_seq(ledger, start)
     on_venue_clock = start.venue_time is not None
     counted, counts = Counts(start, known), Counts(end, last)
     for entry in entries(ledger, Seq(0) if on_venue_clock else known):
