@@ -32,7 +32,9 @@ from trueup.journal.proofs import read_proofs
 from trueup.journal.recovery import Copies
 from trueup.model.errors import BadInput, DirectoryLocked, NotFound, StorageError
 from trueup.model.identifiers import AccountId, Seq
-from trueup.ports import Reader
+from trueup.model.venues import Stage
+from trueup.ports import Clock, LiveVenue, Reader
+from trueup.settings import AccountSettings, HyperliquidSettings, OandaSettings, PaperSettings
 
 if TYPE_CHECKING:
     from trueup.journal.postgres.storage import PostgresStorage
@@ -237,3 +239,83 @@ READERS: Mapping[str, Callable[[AccountId, Hints], Reader]] = {
     "generic": _generic,
 }
 """Venues whose saved answers can be read."""
+
+
+def live_venue(
+    account: AccountSettings, *, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
+) -> LiveVenue:
+    """A connection to an account; nothing is sent before it is asked for something. Belongs to one event loop.
+
+    Args:
+        account: What is set of it.
+        environment: Where its secrets may be.
+        clock: For times around answers.
+        random: Spreads attempts in time.
+        hints: What the book knows of it.
+
+    Raises:
+        BadInput: A secret cannot be had, or there is no connection to this venue.
+    """
+    match account:
+        case HyperliquidSettings():
+            return _live_hyperliquid(account, environment, clock, random, hints)
+        case OandaSettings():
+            return _live_oanda(account, environment, clock, random, hints)
+        case PaperSettings():
+            from trueup.venues.paper.client import PaperClient
+            from trueup.venues.paper.server import HOST
+
+            return PaperClient(HOST, account.port, account.account, clock=clock, random=random)
+        case _:
+            raise BadInput(
+                "venue",
+                account.venue,
+                "no connection to this venue",
+                remedy="Import its saved answers in the generic formats (trueup import --venue generic).",
+            )
+
+
+def _live_hyperliquid(
+    account: HyperliquidSettings, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
+) -> LiveVenue:
+    from trueup.venues.hyperliquid import live
+    from trueup.venues.transport import secrets
+
+    mainnet = account.environment == "mainnet"
+    signs = account.signer and account.stage is not Stage.OBSERVE
+    return live.HyperliquidVenue(
+        account.account,
+        address=account.address,
+        signer=secrets.load("signer", account.signer, environment) if signs else None,
+        vault=account.vault,
+        mainnet=mainnet,
+        rest_url=account.rest_url or (live.REST_URL if mainnet else live.TESTNET_REST_URL),
+        stream_url=account.stream_url or (live.STREAM_URL if mainnet else live.TESTNET_STREAM_URL),
+        dexes=account.dexes,
+        clock=clock,
+        random=random,
+        instruments=hints.instruments,
+        learnt=hints.learnt,
+    )
+
+
+def _live_oanda(
+    account: OandaSettings, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
+) -> LiveVenue:
+    from trueup.venues.oanda import live
+    from trueup.venues.transport import secrets
+
+    practice = account.environment == "practice"
+    return live.OandaVenue(
+        account.account,
+        account_id=account.account_id,
+        token=secrets.load("token", account.token, environment),
+        rest_url=account.rest_url or (live.PRACTICE_URL if practice else live.LIVE_URL),
+        stream_url=account.stream_url or (live.PRACTICE_STREAM_URL if practice else live.LIVE_STREAM_URL),
+        clock=clock,
+        random=random,
+        hedging=hints.hedging or None,
+        home_currency=hints.home_currency,
+        open_orders=hints.open_orders,
+        learnt=hints.learnt,
+    )

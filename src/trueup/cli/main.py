@@ -28,6 +28,7 @@ from trueup.cli import (
     reconciling,
     recover,
     restore,
+    settings,
     store,
     views,
 )
@@ -59,7 +60,8 @@ def trueup(
         typer.Option(
             "--data",
             metavar="DIR|URL",
-            help="The data directory, or a postgresql:// address; also TRUEUP_STORE, or --data after the verb.",
+            help="The data directory, or a postgresql:// address; also TRUEUP_STORE, `store` in trueup.toml, or --data "
+            "after the verb.",
         ),
     ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -108,6 +110,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(store.app, name="store")
 register(app, restore.restore)
 register(app, doctor.doctor)
+register(app, settings.settings)
 register(app, demo)
 
 

@@ -15,21 +15,48 @@ from trueup.engine.store import Store
 from trueup.journal.postgres.address import Address, Place
 from trueup.model.errors import BadInput, NotFound
 from trueup.model.identifiers import CONTROL, AccountId, account_id
+from trueup.settings import Settings, is_reference, load_settings
 from trueup.venues.files import Answer
+
+SETTINGS = Path("trueup.toml")
+"""Where settings are, where nobody says otherwise."""
 
 PlaceT = TypeVar("PlaceT", bound=Place)
 
 _IMPORT_FIRST = "Import something first (trueup import --help), or name another directory with --data."
 
 
-def place(ctx: typer.Context, given: str | None) -> Place:
-    """Where the store is: behind the verb, before the verb, from the environment, or the system's default.
+def settings(config: Path | None = None) -> Settings:
+    """What is set: in the file that is named here, by TRUEUP_CONFIG, or ``trueup.toml`` here; and in the environment.
 
     Raises:
-        BadInput: Meant to be the address of a database, and is none.
+        BadSettings: All mistakes there are.
     """
-    named: str | None = given or ctx.find_root().obj
-    chosen = named or os.environ.get("TRUEUP_STORE") or os.environ.get("TRUEUP_DATA")
+    return load_settings(config or settings_file(), os.environ)
+
+
+def settings_file() -> Path | None:
+    """The file of settings that nobody named on the command line; None where there is none."""
+    named = os.environ.get("TRUEUP_CONFIG")
+    if named:
+        return Path(named)
+    return SETTINGS if SETTINGS.exists() else None
+
+
+def place(ctx: typer.Context, given: str | None) -> Place:
+    """Where the store is: behind the verb, before the verb, as set, or the system's default.
+
+    Raises:
+        BadInput: Meant to be the address of a database, and is none; or a secret that cannot be had.
+        BadSettings: Nobody named it, and the settings cannot be read.
+    """
+    chosen: str | None = given or ctx.find_root().obj
+    if not chosen:
+        chosen = settings().store
+        if is_reference(chosen):
+            from trueup.venues.transport.secrets import load
+
+            chosen = load("store", chosen, os.environ).reveal()
     if chosen and Address.is_one(chosen):
         return Address.parse(chosen)
     if chosen:

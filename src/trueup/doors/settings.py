@@ -16,6 +16,7 @@ from platformdirs import user_data_path
 
 from trueup.model.errors import BadInput
 from trueup.model.identifiers import AccountId, parse_account
+from trueup.settings import store_named_in
 
 Config = Mapping[str, Any] | str | Path | None
 
@@ -64,7 +65,7 @@ def door_settings(config: Config = None, section: str | None = None, *, account:
         config = _read(Path(config).expanduser())
     if isinstance(config, Mapping):
         return _from({"account": account} | dict(_section(config, section)))
-    chosen = config or os.environ.get("TRUEUP_STORE") or os.environ.get("TRUEUP_DATA")
+    chosen = config or store_named_in(os.environ)
     return DoorSettings(str(chosen or user_data_path("trueup", appauthor=False)), parse_account(account))
 
 

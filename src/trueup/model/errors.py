@@ -6,6 +6,7 @@
     +-- BadInput                    the caller's: a field, its value, and how to mend it
     |   +-- UnknownInstrument       a fact names an instrument that nobody defined
     |   +-- UnknownTag              a journal holds an event kind this version cannot read
+    +-- BadSettings                 the settings': every mistake in them, each with its place and remedy
     +-- NotFound                    the caller asked for something the book does not hold
     +-- StorageError                the disk's, or that of somebody who touched our files
     |   +-- DirectoryLocked         another process owns the data directory
@@ -31,7 +32,8 @@
         +-- Malformed               an answer we refuse to guess at: quarantined
 """
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 
 class TrueupError(Exception):
@@ -93,6 +95,39 @@ class UnknownTag(BadInput):
             f"this journal was written by a newer trueup; version {version} cannot read it",
             remedy="Open it with the version that wrote it, or a later one.",
         )
+
+
+class Mistake(NamedTuple):
+    """A mistake in the settings.
+
+    Attributes:
+        where: The line of the file, or the name of the variable.
+        key: The setting at fault; empty for the file as a whole.
+    """
+
+    where: str
+    key: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        named = f"{self.where}: {self.key}" if self.key else self.where
+        return f"{named}: {self.problem}. {self.remedy}"
+
+
+class BadSettings(TrueupError):
+    """The settings cannot be used.
+
+    Attributes:
+        mistakes: All there are.
+    """
+
+    code = "bad_settings"
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        told = "".join(f"\n  {mistake}" for mistake in mistakes)
+        super().__init__(f"The settings have {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}:{told}")
+        self.mistakes = tuple(mistakes)
 
 
 class NotFound(TrueupError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from trueup.model.errors import BadInput
+from trueup.settings import is_reference
 
 HIDDEN = "<secret>"
 
@@ -55,14 +56,14 @@ def load(field: str, reference: str, environment: Mapping[str, str]) -> Secret:
         BadInput: No such secret, a file that others may read, or not a reference at all. The message never repeats
             what was given in place of a reference: it may be the secret itself.
     """
-    kind, _, name = reference.partition(":")
-    if kind not in _SOURCES or not name:
+    if not is_reference(reference):
         raise BadInput(
             field,
             HIDDEN,
             "not a reference to a secret",
             remedy="Name it: env:NAME, file:PATH or keyring:SERVICE/USER; never write it into the settings.",
         )
+    kind, _, name = reference.partition(":")
     value = _SOURCES[kind](field, name, environment).strip()
     if not value:
         raise BadInput(field, reference, "the secret is empty", remedy="Put the credential where the reference points.")

@@ -1,0 +1,138 @@
+"""Every key there is, typed. No object here holds a secret: those that need one hold its name."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import ClassVar
+
+import msgspec
+
+from trueup.model.errors import BadInput
+from trueup.model.identifiers import AccountId
+from trueup.model.venues import Stage
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """An account at a venue.
+
+    Attributes:
+        account: ``venue:name``.
+        stage: How far it is trusted to trueup.
+    """
+
+    venue: ClassVar[str] = ""
+    environments: ClassVar[tuple[str, ...]] = ()
+
+    account: AccountId
+    stage: Stage = Stage.OBSERVE
+
+
+class HyperliquidSettings(AccountSettings, frozen=True, kw_only=True):
+    """An account at Hyperliquid.
+
+    Attributes:
+        address: The account's own, never an agent's.
+        signer: Names the agent's private key; empty to read only. An account that only observes is given none.
+        vault: Whether the account is a vault or a sub-account, for which the signer of its master trades.
+        environment: ``mainnet`` or ``testnet``.
+        dexes: The perpetual dexes that are looked at; the main one is empty.
+        rest_url, stream_url: In place of the venue's own addresses; empty for these.
+    """
+
+    venue = "hyperliquid"
+    environments = ("mainnet", "testnet")
+
+    address: str
+    signer: str = ""
+    vault: bool = False
+    environment: str = "mainnet"
+    dexes: tuple[str, ...] = ("",)
+    rest_url: str = ""
+    stream_url: str = ""
+
+
+class OandaSettings(AccountSettings, frozen=True, kw_only=True):
+    """An account at OANDA.
+
+    Attributes:
+        account_id: The v20 account number.
+        token: Names the personal access token.
+        environment: ``practice`` or ``live``, as the token's.
+        rest_url, stream_url: In place of the venue's own addresses; empty for these.
+    """
+
+    venue = "oanda"
+    environments = ("practice", "live")
+
+    account_id: str
+    token: str
+    environment: str = "practice"
+    rest_url: str = ""
+    stream_url: str = ""
+
+
+class PaperSettings(AccountSettings, frozen=True, kw_only=True):
+    """An account of a paper exchange on this machine.
+
+    Attributes:
+        port: On which the exchange listens.
+    """
+
+    venue = "paper"
+
+    port: int
+
+
+class CoinbaseSettings(AccountSettings, frozen=True, kw_only=True):
+    """An account at Coinbase.
+
+    Attributes:
+        key, secret: Name the two parts of the API key.
+    """
+
+    venue = "coinbase"
+
+    key: str = ""
+    secret: str = ""
+
+
+VENUES: Mapping[str, type[AccountSettings]] = {
+    kind.venue: kind for kind in (HyperliquidSettings, OandaSettings, PaperSettings, CoinbaseSettings)
+}
+"""The settings of an account, by the name of its venue."""
+
+
+ALLOCATION: Mapping[str, Decimal] = MappingProxyType({"hyperliquid": Decimal("0.80"), "coinbase": Decimal("0.20")})
+"""Target shares where none are set."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is set.
+
+    Attributes:
+        store: A data directory, the address of a database without a password, or the name of a secret that holds such
+            an address; empty for this system's place for a program's data.
+        backup: The directory for backups; empty for none.
+        db_path: The database file of a position manager; empty to keep its positions in memory.
+        reconciliation_interval: Seconds between two comparisons of an account with its venue.
+        liquidation_threshold: Distance to liquidation, in per cent of the price, below which a position is at risk.
+        allocation: Target share of each venue in all that is held; together at most 1.
+        accounts: By their id.
+        sources: Where each value comes from, by its key: a line of the file, or the name of a variable.
+    """
+
+    store: str = ""
+    backup: str = ""
+    db_path: str = ""
+    reconciliation_interval: int = 60
+    liquidation_threshold: Decimal = Decimal(5)
+    allocation: Mapping[str, Decimal] = ALLOCATION
+    accounts: Mapping[AccountId, AccountSettings] = {}
+    sources: Mapping[str, str] = {}
+
+    def account(self, name: str) -> AccountSettings:
+        """The account of an id. Raises :class:`BadInput` where none is set."""
+        if name not in self.accounts:
+            known = ", ".join(self.accounts) or "none"
+            raise BadInput("account", name, "not in the settings", remedy=f"There are: {known}. See `trueup settings`.")
+        return self.accounts[AccountId(name)]
