@@ -1,8 +1,8 @@
 """OANDA's transaction stream. What lives only here: when a line can be read as it comes, and when it makes a gap.
 
 A line is read where it follows right after the last one, or after what the history gave. Anything else is a gap, and
-the history has it; so is a heartbeat that names a later transaction than was delivered. A gap is told once until
-somebody pulls: whatever is missing by then, that pull gives.
+the history has it; so is a heartbeat that names a later transaction than was delivered. The same gap is told again only
+where a pull that was begun since has not filled it.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Conversation:
         self._history = history
         self._seen = 0
         self._reader: OandaReader | None = None
-        self._told_before = history.pulls  # the connection itself is a gap, which the stream tells
+        self._told_to, self._told_before = 0, history.pulls
 
     def hello(self) -> Sequence[str]:
         """The request said it all."""
@@ -57,29 +57,30 @@ class Conversation:
             return self._transaction(number, row, line)
         if number <= max(self._seen, self._history.readers.position):
             return ()
-        return self._gap(f"transactions up to {number} were not delivered")
+        return self._gap(number, f"transactions up to {number} were not delivered")
 
     def _transaction(self, number: int, row: Row, line: bytes) -> Sequence[Fact | Gap]:
         if number <= self._seen:
             return ()
         follows, pulled = number == self._seen + 1, self._history.readers
         if not follows and pulled.position < number - 1:
-            return self._gap(f"transactions before {number} were not delivered")
+            return self._gap(number, f"transactions before {number} were not delivered")
         reader = pulled.kept(number - 1) or (self._reader if follows else None) or pulled.newest.fork(orders=False)
         reader.go_on()
         reading = reader.read(f"transaction {number} of the stream", line)
         if reading.refused:
-            return self._gap(f"transaction {number} could not be read: {reading.refused[0].problem}")
+            return self._gap(number, f"transaction {number} could not be read: {reading.refused[0].problem}")
         self._seen, self._reader = number, reader
         reader.forget_ended()
         if _tells_of_an_order(row) and not any(isinstance(fact, OrderReported) for fact in reading.facts):
-            return [*reading.facts, *self._gap(f"transaction {number} tells of an order that is not known yet")]
+            return [*reading.facts, *self._gap(number, f"transaction {number} tells of an order that is not known yet")]
         return reading.facts
 
-    def _gap(self, reason: str) -> Sequence[Gap]:
-        if self._told_before == self._history.pulls:
+    def _gap(self, number: int, reason: str) -> Sequence[Gap]:
+        """A gap up to a transaction, unless it was told and whoever was told has yet to pull."""
+        if number <= self._told_to and self._told_before == self._history.pulls:
             return ()
-        self._told_before = self._history.pulls
+        self._told_to, self._told_before = number, self._history.pulls
         return (Gap(reason),)
 
 
