@@ -248,4 +248,4 @@ def _whole(name: str, body: bytes) -> Row:
 
 def _of_unknown_market(reading: Reading) -> bool:
     unmapped = reading.snapshot is not None and bool(reading.snapshot.unmapped)
-    return unmapped or any(row.field == "coin" for row in reading.refused)
+    return unmapped or any(row.field == "coin" and row.value for row in reading.refused)
