@@ -104,13 +104,13 @@ class OandaServer:
             await asgi.WebSocket(receive, send).refuse(404)
             return
         request = await asgi.request(scope, receive)
-        path = [unquote(part) for part in request.raw_path.strip("/").split("/")]
-        if path[-1] == "stream" and request.method == "GET":
-            await self._stream(request, path, receive, send)
+        if request.method == "GET" and request.path.endswith("/stream"):
+            await self._stream(request, receive, send)
             return
-        await asgi.reply(send, self.answer(request, path))
+        await asgi.reply(send, self.answer(request))
 
-    async def _stream(self, request: Request, path: list[str], receive: Receive, send: Send) -> None:
+    async def _stream(self, request: Request, receive: Receive, send: Send) -> None:
+        path = _parts(request)
         try:
             room = self._enter(request, path)
             lines = {"transactions": self._streams.transactions, "pricing": self._streams.prices}.get(path[3])
@@ -126,12 +126,12 @@ class OandaServer:
         headers = {"date": self._date(), "content-type": "application/octet-stream"}
         await asgi.stream(receive, send, opened, headers)
 
-    def answer(self, request: Request, path: list[str]) -> Answer:
+    def answer(self, request: Request) -> Answer:
         """Answer a request that is no stream."""
         self._request += 1
         try:
             with exact():
-                status, row = self._answered(request, path)
+                status, row = self._answered(request, _parts(request))
         except Refusal as refusal:
             return self._refused(refusal)
         except Unavailable:
@@ -234,6 +234,11 @@ _STREAM_PATH = 5
 """Parts of the path of a stream."""
 
 Handler = Callable[..., tuple[int, Row]]
+
+
+def _parts(request: Request) -> list[str]:
+    """The path, taken apart before it is unescaped."""
+    return [unquote(part) for part in request.raw_path.strip("/").split("/")]
 
 
 def _closed() -> Refusal:

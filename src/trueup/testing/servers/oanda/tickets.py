@@ -200,16 +200,16 @@ class Tickets:
         """What else an order may carry."""
         extras: Row = {}
         for field, word in (("clientExtensions", "ORDER"), ("tradeClientExtensions", "TRADE")):
-            if order.get(field):
+            if order.get(field) is not None:
                 extras[field] = _extensions(order[field], word)
         client_id = extras.get("clientExtensions", {}).get("id", "")
         first = self._orders.find("@" + client_id, ended=False) if client_id else None
         if first is not None and first is not replaced:
             raise Declined("CLIENT_ORDER_ID_ALREADY_EXISTS")
         for field, kind in o.ON_FILL.items():
-            if order.get(field):
+            if order.get(field) is not None:
                 extras[field] = _on_fill(order[field], kind, quoted)
-        if order.get("trailingStopLossOnFill"):
+        if order.get("trailingStopLossOnFill") is not None:
             raise Declined("TRAILING_STOP_LOSS_ORDERS_NOT_SUPPORTED")
         return extras
 
