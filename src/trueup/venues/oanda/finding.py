@@ -54,7 +54,7 @@ class Finder:
 
     async def by_id(self, order_id: str) -> OrderReported | None:
         """An order by OANDA's id, in whatever state; None where there is none."""
-        if not (order_id.isascii() and order_id.isdecimal()):
+        if not (order_id.isascii() and order_id.isdecimal() and int(order_id)):
             return None
         listed = await self._listed(calls.by_id(order_id))
         return listed or await self._from_creation(int(order_id), await self._last())
