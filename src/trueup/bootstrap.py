@@ -176,9 +176,9 @@ def open_backup(path: Path) -> tuple[Backup, Sequence[str]]:
     """
     destination = open_destination(path)
     manifest, problems = newest_readable(destination)
-    if manifest is None:
-        raise NotFound(f"{path} holds no backup that can be read.", remedy="; ".join(problems) or "Name another.")
     held = holding(destination, manifest)
+    if not held.ledgers:
+        raise NotFound(f"{path} holds no backup that can be read.", remedy="; ".join(problems) or "Name another.")
     chunks = {ledger.account: ledger.chunks for ledger in held.ledgers}
 
     def frames(account: AccountId) -> Copies:

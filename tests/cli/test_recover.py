@@ -100,6 +100,20 @@ def test_a_tail_that_is_cut_everywhere_alike_is_missed_with_a_backup(story: True
     assert head_of(story) == head
 
 
+def test_a_backup_whose_manifests_are_all_gone_still_heals(story: Trueup, data: Path, tmp_path: Path) -> None:
+    head, safe = head_of(story), tmp_path / "safe"
+    story("backup", "create", "--to", safe)
+    for manifest in (safe / "manifests").iterdir():
+        manifest.write_bytes(b"rot")
+    shutil.rmtree(data / "ledgers")
+    for left in data.glob("views*"):
+        left.unlink()
+    told = story("recover", "--from-backup", safe)
+    assert told.code == 0
+    assert "no manifest lists" in told.err
+    assert head_of(story) == head
+
+
 def test_a_backup_of_another_history_is_told_and_nothing_is_taken_from_it(
     story: Trueup, data: Path, tmp_path: Path
 ) -> None:

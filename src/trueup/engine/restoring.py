@@ -90,7 +90,7 @@ def plan(destination: Destination, point: Point = NEWEST, replacing: OldDirector
         BackupFailed: The destination refused.
     """
     manifest, damage = manifests.newest_readable(destination)
-    held = holding(destination, manifest or Manifest(0, "", ()))
+    held = holding(destination, manifest)
     if not held.ledgers:
         raise NotFound("There is no backup here.", remedy="Name the directory that `trueup backup create` wrote to.")
     heads = cuts(destination, held.ledgers, point)

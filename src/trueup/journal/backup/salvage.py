@@ -30,8 +30,13 @@ class Holding(msgspec.Struct, frozen=True):
     findings: Sequence[str]
 
 
-def holding(destination: Destination, manifest: Manifest) -> Holding:
-    """What a manifest lists, and what continues it. Raises :class:`BackupFailed`."""
+def holding(destination: Destination, manifest: Manifest | None) -> Holding:
+    """What a manifest lists, and what continues it; all from the blobs' own bytes without one.
+
+    Raises:
+        BackupFailed: The destination refused.
+    """
+    manifest = manifest or Manifest(0, "", ())
     named = {blob.name: found for blob in destination.blobs(FOLDER) if (found := parse_name(blob.name)) is not None}
     known = {ledger.account: ledger.head_seq for ledger in manifest.ledgers}
     for found in named.values():
