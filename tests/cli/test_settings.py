@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Trueup
+from tests.cli.program import MAIN, STORY, Trueup, files
 from trueup.cli.options import ExitCode
 
 KEY = "0x" + "5ec2e7" * 10 + "beef"
@@ -98,3 +98,15 @@ def test_a_verb_that_needs_settings_with_mistakes_tells_them_and_does_nothing(
     told = trueup("positions")
     assert told.code == ExitCode.ERROR
     assert "trueup.toml:1: stor: not a setting. Did you mean store?" in told.err
+
+
+def test_backups_go_where_the_file_says(trueup: Trueup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRUEUP_BACKUP", raising=False)
+    (tmp_path / "trueup.toml").write_text('backup = "safe"\n')
+    assert trueup("import", *files(STORY), *MAIN).code == 0
+    assert json.loads(trueup("backup", "list", "--json").out)
+    assert "backup" in trueup("doctor").out
+    assert trueup("backup", "create", "--to", tmp_path / "other").code == 0
+    assert (tmp_path / "other").exists()
+    (tmp_path / "trueup.toml").unlink()
+    assert trueup("backup", "create").code == ExitCode.USAGE

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trueup.cli.options import Data, ExitCode, Json
+from trueup.cli.options import Data, ExitCode, Json, backup_directory
 from trueup.cli.output import Output
 from trueup.cli.verbs import register
 
@@ -25,10 +25,11 @@ def upgrade(
             "--backup-to",
             metavar="DIR",
             envvar="TRUEUP_BACKUP",
+            default_factory=backup_directory,
             help="Back up every ledger to this directory first.",
             show_default=False,
         ),
-    ] = None,
+    ],
     no_backup: Annotated[bool, typer.Option("--no-backup", help="You have a backup of your own.")] = False,
     data: Data = None,
     as_json: Json = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trueup.cli.options import Data, ExitCode, Json
+from trueup.cli.options import Data, ExitCode, Json, backup_directory
 from trueup.cli.output import Output
 
 if TYPE_CHECKING:
@@ -22,9 +22,14 @@ def doctor(
     backup: Annotated[
         Path | None,
         typer.Option(
-            "--backup", metavar="DIR", envvar="TRUEUP_BACKUP", help="Look at these backups too.", show_default=False
+            "--backup",
+            metavar="DIR",
+            envvar="TRUEUP_BACKUP",
+            default_factory=backup_directory,
+            help="Look at these backups too.",
+            show_default=False,
         ),
-    ] = None,
+    ],
     data: Data = None,
     as_json: Json = False,
 ) -> int:

@@ -46,7 +46,7 @@ def import_files(
     instruments: Instruments = None,
     home_currency: HomeCurrency = "",
     address: Address = "",
-    backup_to: BackupTo = None,
+    backup_to: BackupTo,
     data: Data = None,
     as_json: Json = False,
 ) -> int:

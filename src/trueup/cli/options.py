@@ -48,13 +48,48 @@ VenueTime = Annotated[
         help="TIME is the venue's: all that had happened by then. Without: what we had recorded by then.",
     ),
 ]
+
+
+def backup_directory() -> Path | None:
+    """Where backups are, as set; None where nobody said."""
+    from trueup.cli.session import settings
+
+    named = settings().backup
+    return Path(named) if named else None
+
+
+def _needed_backup_directory() -> Path:
+    named = backup_directory()
+    if named is None:
+        raise typer.BadParameter(
+            "No backup directory is named: give --to or --from, TRUEUP_BACKUP, or `backup` in trueup.toml."
+        )
+    return named
+
+
+_BACKUP_HELP = "The backup directory; also `backup` in trueup.toml."
+
 BackupInto = Annotated[
     Path,
-    typer.Option("--to", metavar="DIR", envvar="TRUEUP_BACKUP", help="The backup directory.", show_default=False),
+    typer.Option(
+        "--to",
+        metavar="DIR",
+        envvar="TRUEUP_BACKUP",
+        default_factory=_needed_backup_directory,
+        help=_BACKUP_HELP,
+        show_default=False,
+    ),
 ]
 BackupFrom = Annotated[
     Path,
-    typer.Option("--from", metavar="DIR", envvar="TRUEUP_BACKUP", help="The backup directory.", show_default=False),
+    typer.Option(
+        "--from",
+        metavar="DIR",
+        envvar="TRUEUP_BACKUP",
+        default_factory=_needed_backup_directory,
+        help=_BACKUP_HELP,
+        show_default=False,
+    ),
 ]
 BackupTo = Annotated[
     Path | None,
@@ -62,6 +97,7 @@ BackupTo = Annotated[
         "--backup-to",
         metavar="DIR",
         envvar="TRUEUP_BACKUP",
+        default_factory=backup_directory,
         help="Back up to this directory while booking, and at the end; see `trueup backup --help`.",
         show_default=False,
     ),
