@@ -14,7 +14,7 @@ from trueup.testing.servers.oanda import orders as o
 from trueup.testing.servers.oanda import wire
 from trueup.testing.servers.oanda.books import Books, Side
 from trueup.testing.servers.oanda.hours import Hours
-from trueup.testing.servers.oanda.tickets import TYPES, Declined, Tickets, in_words, reject_reason
+from trueup.testing.servers.oanda.tickets import TYPES, Declined, Tickets, in_words, reject_reason, usual
 from trueup.testing.servers.oanda.wire import Refusal, Row
 
 CREATED = 201
@@ -207,7 +207,7 @@ def _part(asked: object, held: Decimal, missing: str, exceeds: str) -> Decimal:
 
 def _echo(order: Mapping[str, Any]) -> Row:
     """The order as its rejection repeats it."""
-    return {field: value for field, value in order.items() if field != "type"}
+    return usual(order.get("type", "MARKET")) | {field: value for field, value in order.items() if field != "type"}
 
 
 def _check_replaces(intent: o.Intent, replaced: o.Order) -> None:

@@ -75,9 +75,10 @@ class Order(msgspec.Struct):
             "createTime": wire.stamp(self.created_at),
             "type": self.intent.type,
             **self.intent.terms,
+            **({"partialFill": "DEFAULT_FILL"} if "partialFill" in self.intent.terms else {}),
             "state": self.state,
             **self.ended,
-        }
+        } | {field: number for field, number in self.intent.more.items() if field == "replacesOrderID"}
 
 
 class Orders:

@@ -19,7 +19,10 @@ TYPES = frozenset({"MARKET", "LIMIT", "STOP", "MARKET_IF_TOUCHED", "TAKE_PROFIT"
 CLIENT_ID_MAX = 128
 
 _TIMES_IN_FORCE: Mapping[str, tuple[str, ...]] = {"MARKET": ("FOK", "IOC"), "LIMIT": ("GTC", "IOC", "FOK")}
-"""By type of order, the usual one first; others only stay until they are cancelled."""
+"""By type of order, the usual one first."""
+
+_STAYS = ("GTC",)
+"""Of all other types."""
 
 _POSITION_FILLS = frozenset({"DEFAULT", "OPEN_ONLY", "REDUCE_ONLY", "REDUCE_FIRST"})
 
@@ -64,6 +67,18 @@ def in_words(reason: str) -> str:
     return _WORDS.get(reason, reason.replace("_", " ").capitalize())
 
 
+def usual(kind: str) -> Row:
+    """What an order of a type says where its client says nothing."""
+    terms = {"timeInForce": _TIMES_IN_FORCE.get(kind, _STAYS)[0]}
+    if kind != "MARKET":
+        terms["triggerCondition"] = "DEFAULT"
+    if kind not in o.ON_TRADE | {"MARKET"}:
+        terms["partialFill"] = "DEFAULT"
+    if kind not in o.ON_TRADE:
+        terms["positionFill"] = "DEFAULT"
+    return terms
+
+
 class Tickets:
     """Reads orders for one account.
 
@@ -102,10 +117,7 @@ class Tickets:
         terms: Row = {"instrument": quoted.name, "units": wire.units(units)}
         terms |= {} if price is None else {"price": quoted.shown(price)}
         terms |= {} if bound is None else {"priceBound": quoted.shown(bound)}
-        terms["timeInForce"] = in_force
-        if kind != "MARKET":
-            terms |= {"triggerCondition": "DEFAULT", "partialFill": "DEFAULT"}
-        terms["positionFill"] = position_fill
+        terms |= usual(kind) | {"timeInForce": in_force, "positionFill": position_fill}
         terms |= self._extras(order, quoted, replaced)
         order_type, limit, trigger = _plan(kind, units, price, quoted.mid)
         request = OrderRequest(
@@ -162,8 +174,8 @@ class Tickets:
         terms: Row = {
             "tradeID": trade.id,
             "price": quoted.shown(price),
+            **usual(kind),
             "timeInForce": _in_force(kind, order),
-            "triggerCondition": "DEFAULT",
             **self._extras(order, quoted, replaced),
         }
         request = o.on_trade(kind, quoted.market.symbol, trade.units, price, self.side(long=trade.long))
@@ -229,7 +241,7 @@ def _plan(kind: str, units: Decimal, price: Decimal | None, mid: Decimal) -> tup
 
 
 def _in_force(kind: str, order: Mapping[str, Any]) -> str:
-    known = _TIMES_IN_FORCE.get(kind, ("GTC",))
+    known = _TIMES_IN_FORCE.get(kind, _STAYS)
     asked = order.get("timeInForce", known[0])
     if asked not in known:
         raise Declined("TIME_IN_FORCE_INVALID")
