@@ -245,7 +245,7 @@ def _core(book: Book) -> bytes:
         waiting=book.control.waiting,
     )
     if book.cursor is not None:
-        record = _FollowedRecord(*msgspec.structs.astuple(record), book.cursor)
+        record = _FollowedRecord(**msgspec.structs.asdict(record), cursor=book.cursor)
     return _encoder.encode(record)
 
 

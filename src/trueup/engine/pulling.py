@@ -49,6 +49,17 @@ class Pull(Counts):
         """Whether everything the venue told is in the book."""
         return not (self.quarantined or self.refused)
 
+    def add(self, later: "Pull") -> None:
+        """What became of all of it, a later pull included."""
+        for count in ("pages", "instruments", "booked", "already", "covered", "quarantined", "refused"):
+            setattr(self, count, getattr(self, count) + getattr(later, count))
+        for kind, number in later.booked_kinds.items():
+            self.booked_kinds[kind] = self.booked_kinds.get(kind, 0) + number
+        self.covered_openings += later.covered_openings
+        self.refusals += later.refusals[: REFUSALS_TOLD - len(self.refusals)]
+        self.until = max((time for time in (self.until, later.until) if time is not None), default=None)
+        self.cursor, self.warnings = later.cursor, later.warnings
+
 
 Progress = Callable[[Pull], None]
 """Told after each commit how far it has come."""
@@ -111,7 +122,7 @@ async def pull(ledger: Ledger, venue: LiveVenue, progress: Progress = silent, *,
         await _book(ledger, Page(facts, cursor), report)
         report.pages, report.cursor = report.pages + 1, cursor
         times = [order_key(fact)[0] for fact in facts if not isinstance(fact, InstrumentDefined)]
-        report.until = max([*times, *([] if report.until is None else [report.until])], default=None)
+        report.until = max([report.until or 0, *times]) or None
         progress(report)
     report.warnings = tuple(venue.warnings)
     return report

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from enum import Enum
+from itertools import count
 from types import TracebackType
 from typing import Self
 
@@ -67,20 +68,27 @@ class TcpProxy:
         self._flowing.clear()
 
     def cut_at(
-        self, words: bytes, moment: Moment, *, times: int = 1, meanwhile: Callable[[], object] = lambda: None
+        self,
+        words: bytes,
+        moment: Moment,
+        *,
+        nth: int = 1,
+        times: int = 1,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         """Cut the connections whose client next sends a message with these words.
 
         Args:
             words: Of a message that the client sends by itself, after the answer to the one before.
             moment: When to cut.
+            nth: The first of these messages that is struck; 0 for none.
             times: How many of them; later ones pass.
             meanwhile: Done when the server has been cut off, before the client can know.
         """
-        last = self.cuts + times
+        last, seen = self.cuts + times, count()
 
         def found(data: bytes) -> Moment | None:
-            if words not in data or self.cuts == last:
+            if words not in data or self.cuts == last or not nth or next(seen) < nth - 1:
                 return None
             self.cuts += 1
             return moment

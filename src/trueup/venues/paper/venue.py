@@ -9,6 +9,7 @@ from weakref import WeakSet
 from trueup.model.differences import VenueSnapshot
 from trueup.model.errors import Malformed, Rejected, VenueError
 from trueup.model.events import Fact, OrderReported
+from trueup.model.facts import order_key
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
 from trueup.model.orders import Amendment, OrderRequest
@@ -114,6 +115,15 @@ class PaperAccount(ABC):
         self._streams.add(stream)
         self.health = {**self.health, "stream": stream.health}
         return stream
+
+    async def cursor_at(self, venue_time: int) -> str:
+        """The cursor of the last page before a time. Raises as :meth:`history` does."""
+        before = "0"
+        async for facts, cursor in self.history(None):
+            if facts and order_key(facts[-1])[0] >= venue_time:
+                break
+            before = cursor
+        return before
 
     async def place(self, request: OrderRequest) -> OrderReported:
         """Place an order. Raises Rejected, Unavailable (surely not placed) or OutcomeUnknown (find it first)."""

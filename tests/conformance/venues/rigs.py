@@ -1,0 +1,73 @@
+"""What all rigs over a socket have in common: a proxy between adapter and server that breaks what it is told to."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from random import Random
+
+from trueup.engine.clock import SystemClock
+from trueup.model.identifiers import AccountId
+from trueup.ports import LiveVenue
+from trueup.testing.conformance.rig import Call, TickingClock
+from trueup.testing.servers.proxy import Moment, TcpProxy
+from trueup.venues.paper.exchange import PaperExchange
+
+
+class SocketRig:
+    """A :class:`trueup.testing.conformance.rig.Rig` whose adapter reaches its server through a proxy.
+
+    Args:
+        words: What a message that carries a call holds.
+        connect: Makes the adapter.
+    """
+
+    def __init__(
+        self,
+        exchange: PaperExchange,
+        clock: TickingClock,
+        proxy: TcpProxy,
+        *,
+        account: AccountId,
+        symbol: str,
+        lot: Decimal,
+        page: int,
+        words: Mapping[Call, bytes],
+        connect: Callable[[Random], LiveVenue],
+    ) -> None:
+        self.account = account
+        self.exchange = exchange
+        self.clock = clock
+        self.symbol = symbol
+        self.lot = lot
+        self.page = page
+        self._proxy = proxy
+        self._words = words
+        self._connect = connect
+        self._venues: list[LiveVenue] = []
+
+    async def venue(self) -> LiveVenue:
+        venue = self._connect(Random(len(self._venues)))
+        self._venues.append(venue)
+        return venue
+
+    async def cut(self) -> None:
+        self._proxy.hang_up()
+
+    def lose(self, call: Call, *, acted: bool) -> None:
+        self._proxy.cut_at(self._words[call], Moment.ANSWERED if acted else Moment.BEFORE)
+
+    def cut_at(self, nth: int, *, acted: bool) -> None:
+        self._proxy.cut_at(b"", Moment.ANSWERED if acted else Moment.BEFORE, nth=nth)
+
+    @property
+    def cuts(self) -> int:
+        return self._proxy.cuts
+
+    async def aclose(self) -> None:
+        """Close every adapter that was made."""
+        for venue in self._venues:
+            await venue.aclose()
+
+
+def clock() -> TickingClock:
+    """Of one rig."""
+    return TickingClock(SystemClock())
