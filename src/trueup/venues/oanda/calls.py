@@ -112,9 +112,8 @@ class Calls:
 
     def create(self, request: OrderRequest, *, hedging: bool) -> Call:
         """Place an order. Raises :class:`Rejected` for one that OANDA has no form for."""
-        protects = request.reduce_only or request.order_type == "stop"
-        priority = Priority.PROTECTIVE if protects else Priority.REST
-        return _write("POST", f"{self._account}/orders", {"order": order_body(request, hedging=hedging)}, priority)
+        body = {"order": order_body(request, hedging=hedging)}
+        return _write("POST", f"{self._account}/orders", body, priority_of(request))
 
     def replace(self, order: Row, order_id: str, amendment: Amendment) -> Call:
         """Put another order in the place of a pending one, which OANDA listed as ``order``."""
@@ -132,6 +131,11 @@ class Calls:
         if client_order_id:
             body[f"{side}ClientExtensions"] = {"id": client_order_id}
         return _write("PUT", f"{self._account}/positions/{native(symbol)}/close", body, Priority.CLOSE)
+
+
+def priority_of(request: OrderRequest) -> Priority:
+    """Who an order goes before: one that protects a position or ends it waits for nobody."""
+    return Priority.PROTECTIVE if request.reduce_only or request.order_type == "stop" else Priority.REST
 
 
 def by_id(order_id: str) -> str:

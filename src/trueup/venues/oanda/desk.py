@@ -4,7 +4,7 @@ A call that changes something goes out once. An answer to it that cannot be read
 done, and the transactions tell how.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from trueup.model.errors import BadInput, Malformed, OutcomeUnknown, Rejected, TrueupError, VenueError
@@ -13,15 +13,16 @@ from trueup.model.numbers import ZERO
 from trueup.model.orders import Amendment, OrderRequest
 from trueup.venues import rows
 from trueup.venues.oanda import errors, fields
-from trueup.venues.oanda.calls import Calls
+from trueup.venues.oanda.calls import Calls, priority_of
 from trueup.venues.oanda.errors import NotThere
 from trueup.venues.oanda.finding import Finder
 from trueup.venues.oanda.history import Ask
 from trueup.venues.oanda.reader import OandaReader
 from trueup.venues.rows import Row
+from trueup.venues.transport.limiter import Priority
 
-Newest = Callable[[], OandaReader]
-"""A reader that knows what is known now."""
+Newest = Callable[[Priority], Awaitable[OandaReader]]
+"""A reader that knows what is known now; what it has to ask for first, it asks with this priority."""
 
 _NOTHING_HELD = "CLOSEOUT_POSITION_DOESNT_EXIST"
 
@@ -33,7 +34,7 @@ class Desk:
         own: Calls of the account.
         ask: Makes a call.
         finder: Looks orders up.
-        newest: Makes a reader to read an outcome with; what it learns is dropped, since the history tells it again.
+        newest: Gives a reader to read an outcome with; what it learns is dropped, since the history tells it again.
     """
 
     def __init__(self, own: Calls, ask: Ask, finder: Finder, newest: Newest) -> None:
@@ -44,7 +45,8 @@ class Desk:
 
     async def place(self, request: OrderRequest) -> OrderReported:
         """Place an order; where a pending one has its client id and its terms, that one is given instead."""
-        call = self._calls.create(request, hedging=self._newest().hedging is True)
+        reader = await self._newest(priority_of(request))
+        call = self._calls.create(request, hedging=reader.hedging is True)
         try:
             data = await self._ask(call)
         except Rejected as refusal:
@@ -52,18 +54,22 @@ class Desk:
                 raise
             return await self._standing(request, refusal)
         outcome = _outcome(data)
-        report = self._report(outcome, data, "orderCreateTransaction")
+        report = _report(reader, outcome, data, "orderCreateTransaction")
         at_once_only = request.time_in_force in {"ioc", "fok"}
         return _unless_killed(report, outcome.get("orderCancelTransaction"), at_once_only=at_once_only)
 
     async def cancel(self, order_id: str) -> OrderReported | None:
-        """Cancel a pending order; one that has ended is given as it is, None where there is none."""
+        """Cancel a pending order; one that has ended is given as it is, None where there is none.
+
+        It goes out before anything is asked, which may take long or fail.
+        """
         try:
             data = await self._ask(self._calls.cancel(order_id))
         except NotThere:
+            await self._newest(Priority.CANCEL)
             return await self._finder.by_id(order_id)
         try:
-            reports = _of_order(self._newest(), data, order_id)
+            reports = _of_order(await self._newest(Priority.CANCEL), data, order_id)
             found = reports[-1] if reports else await self._finder.by_id(order_id)
         except VenueError as error:
             raise _unread(error) from error
@@ -76,13 +82,15 @@ class Desk:
 
         The report is that of the new order, also where OANDA cancelled it at once; the old one is gone by then.
         """
+        reader = await self._newest(Priority.PROTECTIVE)
         call = self._calls.replace(await self._finder.terms(order_id), order_id, amendment)
         data = await self._ask(call)
-        return self._report(_outcome(data), data, "orderCreateTransaction")
+        return _report(reader, _outcome(data), data, "orderCreateTransaction")
 
     async def close(self, symbol: str, position_side: str, client_order_id: str) -> OrderReported:
         """Close a position at the market; flat already, the order that did it under this client id is given."""
-        side = await self._held(symbol, position_side)
+        reader = await self._newest(Priority.CLOSE)
+        side = await self._held(reader, symbol, position_side)
         if side is None:
             found = await self._finder.by_client_id(client_order_id) if client_order_id else None
             if found is None:
@@ -90,11 +98,12 @@ class Desk:
             return found
         data = await self._ask(self._calls.close(symbol, side, client_order_id))
         outcome = _outcome(data)
-        report = self._report(outcome, data, f"{side}OrderCreateTransaction")
+        report = _report(reader, outcome, data, f"{side}OrderCreateTransaction")
         return _unless_killed(report, outcome.get(f"{side}OrderCancelTransaction"))
 
     async def find(self, client_order_id: str) -> OrderReported | None:
         """The newest order of a client id, in whatever state."""
+        await self._newest(Priority.RECONCILE)
         return await self._finder.by_client_id(client_order_id)
 
     async def _standing(self, request: OrderRequest, refusal: Rejected) -> OrderReported:
@@ -104,13 +113,13 @@ class Desk:
             raise refusal
         return found
 
-    async def _held(self, symbol: str, position_side: str) -> Literal["long", "short"] | None:
+    async def _held(self, reader: OandaReader, symbol: str, position_side: str) -> Literal["long", "short"] | None:
         """Which side of a position is held; None where it is flat."""
         try:
             data = await self._ask(self._calls.position(symbol))
         except NotThere:
             return None  # never traded
-        snapshot = self._newest().read("position", data).snapshot
+        snapshot = reader.fork().read("position", data).snapshot
         if snapshot is None or snapshot.positions is None:
             raise Malformed(f"The position in {symbol} cannot be read.", remedy="Close it at the venue.")
         held = snapshot.positions.get((symbol, position_side))
@@ -118,16 +127,17 @@ class Desk:
             return None
         return "long" if held.quantity > ZERO else "short"
 
-    def _report(self, outcome: Row, data: bytes, field: str) -> OrderReported:
-        """What an answer says of the order that it created."""
-        try:
-            order_id = str(fields.transaction_id(rows.record(outcome, field)))
-            reports = _of_order(self._newest(), data, order_id)
-        except (BadInput, Malformed) as error:
-            raise _unread(error) from error
-        if not reports:
-            raise _unread(None)
-        return reports[-1]
+
+def _report(reader: OandaReader, outcome: Row, data: bytes, field: str) -> OrderReported:
+    """What an answer says of the order that it created."""
+    try:
+        order_id = str(fields.transaction_id(rows.record(outcome, field)))
+        reports = _of_order(reader, data, order_id)
+    except (BadInput, Malformed) as error:
+        raise _unread(error) from error
+    if not reports:
+        raise _unread(None)
+    return reports[-1]
 
 
 def _outcome(data: bytes) -> Row:

@@ -31,7 +31,6 @@ from trueup.model.errors import (
 )
 from trueup.venues import rows
 from trueup.venues.files import json_value
-from trueup.venues.oanda.hours import closure
 from trueup.venues.rows import Row
 from trueup.venues.transport.http import Answer, Call, Judge
 
@@ -98,7 +97,7 @@ def killed(canceled: object, *, at_once_only: bool = False) -> Rejected | None:
         f"OANDA accepted the order and cancelled it at once: {reason or 'no reason given'}.",
         remedy="Nothing was traded. Prices tell whether the instrument is tradeable.",
         venue_code=reason,
-        venue_text=f"orderCancelTransaction {reason}".strip(),
+        venue_text=reason,
     )
 
 
@@ -127,11 +126,9 @@ def _kind(call: Call, answer: Answer, pair: str) -> tuple[type[VenueError], str]
             return RateLimited, "At most 120 requests a second."
         case status if status in _CLIENT_ERRORS and status != _TIMED_OUT:
             return Rejected, "Nothing was done."
-    planned = closure(answer.received_at)
-    why = f"{planned}. " if planned is not None else ""
     if call.writes:
-        return OutcomeUnknown, f"{why}It may have taken effect: look it up before sending anything again."
-    return Unavailable, f"{why}It is safe to ask again."
+        return OutcomeUnknown, "It may have taken effect: look it up before sending anything again."
+    return Unavailable, "It is safe to ask again."
 
 
 def _rejected(field: str, value: object) -> Row | None:

@@ -6,7 +6,7 @@ made, in which order, and with what is known at which transaction.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from functools import partial
 from random import Random
 from types import MappingProxyType
@@ -35,6 +35,7 @@ from trueup.venues.oanda.stream import Conversation
 from trueup.venues.oanda.wire import Wire
 from trueup.venues.rows import Row
 from trueup.venues.transport.health import ConnectionHealth
+from trueup.venues.transport.limiter import Priority
 from trueup.venues.transport.lines import Lines
 from trueup.venues.transport.secrets import Secret
 from trueup.venues.transport.stream import Stream
@@ -111,7 +112,7 @@ class OandaVenue:
         self._transactions = Transactions(self._calls, self._wire.ask)
         self._history = History(self._transactions, Readers(self._reader))
         finder = Finder(self._calls, self._wire.ask, self._transactions, lambda: self._newest().fork(orders=False))
-        self._desk = Desk(self._calls, self._wire.ask, finder, self._newest)
+        self._desk = Desk(self._calls, self._wire.ask, finder, self._knowing)
         self._stream: Stream[Fact | Gap] | None = None
         self.health: dict[str, ConnectionHealth] = {
             "rest": self._wire.health,
@@ -267,13 +268,11 @@ class OandaVenue:
             Rejected: It surely is not there: refused, accepted and cancelled at once, or of a kind OANDA does not have.
             OutcomeUnknown: It may be there: :meth:`find` it before it is placed again.
         """
-        await self._begin()
         return await self._desk.place(request)
 
     async def cancel(self, instrument: str, venue_order_id: str) -> OrderReported | None:
         """Cancel a pending order; one that has ended is reported as it is, None where there is none."""
         del instrument
-        await self._begin()
         return await self._desk.cancel(venue_order_id)
 
     async def amend(self, instrument: str, venue_order_id: str, amendment: Amendment) -> OrderReported:
@@ -284,7 +283,6 @@ class OandaVenue:
             OutcomeUnknown: Look for both.
         """
         del instrument
-        await self._begin()
         return await self._desk.amend(venue_order_id, amendment)
 
     async def close(self, instrument: str, position_side: str, client_order_id: str) -> OrderReported:
@@ -294,12 +292,10 @@ class OandaVenue:
             Rejected: There is no such position, or the order was refused or cancelled at once.
             OutcomeUnknown: The position may be closed: look at it first.
         """
-        await self._begin()
         return await self._desk.close(instrument, position_side, client_order_id)
 
     async def find(self, client_order_id: str) -> OrderReported | None:
         """The newest order of a client order id; None where none of the newest transactions is of one."""
-        await self._begin()
         return await self._desk.find(client_order_id)
 
     async def aclose(self) -> None:
@@ -310,17 +306,20 @@ class OandaVenue:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    async def _begin(self) -> None:
+    async def _begin(self, priority: Priority = Priority.RECONCILE) -> None:
         """Learn once what every other answer is read with: terms, the account's mode and currency, its trades."""
-        async with self._beginning:
-            if self._last:
-                return
-            instruments = await self._wire.ask(self._calls.instruments())
-            account = await self._wire.ask(self._calls.account())
-            listed = self._reader.read("instruments", instruments).facts
-            self._traded = {terms.symbol: terms.native_symbol for terms in _instruments(listed)}
-            self._reader.read("account", account)
-            self._last = fields.of_answer("account", account, fields.last_transaction)
+        # What is urgent waits for nobody, not even for another that learns the same.
+        async with nullcontext() if priority.urgent else self._beginning:
+            if not self._last:
+                await self._learn(priority)
+
+    async def _learn(self, priority: Priority) -> None:
+        instruments = await self._wire.ask(replace(self._calls.instruments(), priority=priority))
+        account = await self._wire.ask(replace(self._calls.account(), priority=priority))
+        listed = self._reader.read("instruments", instruments).facts
+        self._traded = {terms.symbol: terms.native_symbol for terms in _instruments(listed)}
+        self._reader.read("account", account)
+        self._last = fields.of_answer("account", account, fields.last_transaction)
 
     async def _open(self) -> Lines:
         """The stream's connection, once its lines can be read."""
@@ -329,6 +328,10 @@ class OandaVenue:
         except RateLimited as error:
             raise Unavailable(error.message, remedy=error.remedy) from error
         return await self._wire.open_stream(self._calls.stream())
+
+    async def _knowing(self, priority: Priority) -> OandaReader:
+        await self._begin(priority)
+        return self._newest()
 
     def _newest(self) -> OandaReader:
         return self._history.readers.newest

@@ -2,10 +2,11 @@
 
 from msgspec.structs import replace
 
-from trueup.model.errors import AuthenticationFailed, RateLimited, Unavailable
+from trueup.model.errors import AuthenticationFailed, OutcomeUnknown, RateLimited, Unavailable
 from trueup.ports import Clock
 from trueup.venues.oanda import errors
 from trueup.venues.oanda.calls import LIMITS
+from trueup.venues.oanda.hours import closure
 from trueup.venues.transport.http import Answer, Call, HttpTransport, client
 from trueup.venues.transport.limiter import Limiter
 from trueup.venues.transport.lines import Lines, open_lines
@@ -41,8 +42,15 @@ class Wire:
         return (await self.answer(call)).body
 
     async def answer(self, call: Call) -> Answer:
-        """The answer to a call. Raises :class:`VenueError`."""
-        return await self._transport.request(call, self._sign)
+        """The answer to a call. Raises :class:`VenueError`; where none came by plan, it says so."""
+        try:
+            return await self._transport.request(call, self._sign)
+        except (Unavailable, OutcomeUnknown) as error:
+            planned = closure(self._clock.now())
+            if planned is None:
+                raise
+            told = {"venue_code": error.venue_code, "venue_text": error.venue_text}
+            raise type(error)(error.message, remedy=f"{planned}. {error.remedy}", **told) from error
 
     async def open_stream(self, call: Call) -> Lines:
         """An answer that does not end. Raises :class:`VenueError`; :class:`Unavailable` where it may be tried again."""
