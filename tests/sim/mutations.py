@@ -156,7 +156,7 @@ def keys_forgotten_early() -> Iterator[None]:
     """Identities leave memory before the views have them."""
     real = Keys.add
 
-    def add(self: Keys, booked: dict[str, Seq]) -> None:
+    def add(self: Keys, booked: Sequence[tuple[str, Seq]]) -> None:
         self._young.clear()
         real(self, booked)
 
