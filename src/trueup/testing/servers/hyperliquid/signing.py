@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
 
 from trueup.model.numbers import canonical
@@ -202,10 +203,10 @@ class Signed(msgspec.Struct, frozen=True, rename="camel"):
     """A request of ``/exchange``."""
 
     action: AnyAction
-    nonce: Annotated[int, msgspec.Meta(ge=0, lt=2**64)]
+    nonce: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     signature: Signature
     vault_address: Address | None = None
-    expires_after: Annotated[int, msgspec.Meta(ge=0, lt=2**64)] | None = None
+    expires_after: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
 
 
 def signer(request: Signed, *, mainnet: bool) -> str:
@@ -214,7 +215,10 @@ def signer(request: Signed, *, mainnet: bool) -> str:
     typed = _transaction(action) if isinstance(action, UserAction) else _agent(request, mainnet=mainnet)
     signature = request.signature
     vrs = (signature.v, int(signature.r, 16), int(signature.s, 16))
-    return str(Account.recover_message(encode_typed_data(full_message=typed), vrs=vrs)).lower()
+    try:
+        return str(Account.recover_message(encode_typed_data(full_message=typed), vrs=vrs)).lower()
+    except BadSignature as error:
+        raise ValueError(str(error)) from error
 
 
 def action_hash(request: Signed) -> bytes:
