@@ -105,14 +105,6 @@ def problems(value: object, schema: dict[str, Any], name: str) -> Iterator[str]:
         if name in {"Transaction", "Order"} and isinstance(value, dict):
             name = _camel(value["type"]) + name
         schema = description()["definitions"][name]
-    kinds: dict[str, Any] = {
-        "object": dict,
-        "array": list,
-        "string": str,
-        "integer": int,
-        "number": (int, float),
-        "boolean": bool,
-    }
     if name == "PriceBucket.liquidity" and isinstance(value, str):
         return  # of a transaction's prices it is recorded as text
     if "type" in schema and not isinstance(value, KINDS[schema["type"]]):

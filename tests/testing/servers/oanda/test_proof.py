@@ -17,7 +17,16 @@ from tests.testing.servers.oanda.talk import Row, Talk
 from trueup.model.events import Fact, FillBooked, FundingPaid, InstrumentDefined, OrderReported, TransferBooked
 from trueup.model.identifiers import AccountId
 from trueup.model.numbers import ZERO
-from trueup.testing.servers.oanda.demo import ACCOUNT, ACCOUNT_ID, HEDGED_ACCOUNT, HEDGED_ACCOUNT_ID, demo_exchange
+from trueup.testing.servers.oanda.demo import (
+    ACCOUNT,
+    ACCOUNT_ID,
+    COLLATERAL,
+    DEPOSIT,
+    HEDGED_ACCOUNT,
+    HEDGED_ACCOUNT_ID,
+    demo_exchange,
+    demo_markets,
+)
 from trueup.venues.oanda.reader import OandaReader
 from trueup.venues.paper.exchange import PaperExchange
 
@@ -129,7 +138,7 @@ def assert_proven(rows: Iterable[Row], balance: Decimal) -> None:
 @settings(max_examples=60, deadline=None)
 @given(story=st.lists(steps, max_size=25))
 def test_any_story_can_be_proved(account_id: str, account: AccountId, story: list[tuple[Any, ...]]) -> None:
-    talk = Talk()
+    talk = _costly()
     talk.account_id = account_id
     for step in story:
         take(talk, account, step)
@@ -269,6 +278,17 @@ def test_an_account_without_any_history_has_no_transactions() -> None:
     talk = Talk(exchange=exchange, clock=clock)
     assert _types(talk) == []
     assert talk.get("/summary")["lastTransactionID"] == "0"
+
+
+def _costly() -> Talk:
+    """The demo with commissions, and so shallow that orders are filled in parts."""
+    clock = HandClock()
+    costs = {"depth": Decimal(1_300), "taker_fee": Decimal("0.00007"), "maker_fee": Decimal("0.00003")}
+    markets = [msgspec.structs.replace(market, **costs) for market in demo_markets()]
+    exchange = PaperExchange(markets, clock=clock, random=Random(7))
+    for account in (ACCOUNT, HEDGED_ACCOUNT):
+        exchange.open_account(account, {**DEPOSIT, **COLLATERAL}, hedged=account == HEDGED_ACCOUNT)
+    return Talk(exchange=exchange, clock=clock)
 
 
 def _types(talk: Talk) -> list[str]:

@@ -220,6 +220,9 @@ class Books:
                 self._exchange.cancel(self._account, order.exchange_id)
         waiting, self._dependent = self._dependent, []
         for intent, request in waiting:
+            trade = self.trades.find(intent.closes)
+            if trade is None or not trade.open:
+                continue  # what was placed before it has closed the trade already
             try:
                 self.place(intent, request)
             except Rejected as error:

@@ -90,11 +90,15 @@ class Trades:
         """Signed units of one side."""
         return sum((trade.units for trade in self.open(instrument, long=long)), ZERO)
 
-    def closings(self, instrument: str, signed: Decimal, only: str = "") -> Iterator[Closing]:
-        """What a fill takes from trades of the other side, oldest first, or from one trade only."""
+    def closings(self, instrument: str, signed: Decimal, first: str = "") -> Iterator[Closing]:
+        """What a fill takes from trades of the other side: from one that is named before others, then oldest first.
+
+        Others come into it where the exchange, which knows positions only, filled an order on a trade that had just
+        been closed.
+        """
         left = signed
-        for trade in self.open(instrument, long=signed < ZERO):
-            if left and only in {"", trade.id}:
+        for trade in sorted(self.open(instrument, long=signed < ZERO), key=lambda trade: trade.id != first):
+            if left:
                 taken = max(left, -trade.units) if left < ZERO else min(left, -trade.units)
                 left -= taken
                 yield Closing(trade, taken)
