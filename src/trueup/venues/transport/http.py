@@ -72,6 +72,10 @@ class Call(msgspec.Struct, frozen=True):
     timed: bool = False
     answer_s: float = 10.0
 
+    def __repr__(self) -> str:
+        """Without headers and content, which may be signed."""
+        return f"Call({self.method} {self.path})"
+
 
 class Answer(msgspec.Struct, frozen=True):
     """What came back, and our times around it in nanoseconds UTC."""

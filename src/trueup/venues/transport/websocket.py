@@ -1,6 +1,7 @@
 """A WebSocket connection as :mod:`stream` wants it; every wait in it is bounded."""
 
 import asyncio
+import logging
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -15,6 +16,10 @@ MESSAGE_BYTES_MAX = 16 << 20
 
 MESSAGES_MAX = 64
 """Messages that wait in the connection before the venue is slowed down; a reader's backlog is bounded further up."""
+
+
+_LOGGER = logging.getLogger(__name__)
+_LOGGER.setLevel(logging.INFO)  # below that the library writes down addresses, headers and messages, tokens included
 
 
 class WebSocket:
@@ -54,6 +59,7 @@ async def open_websocket(url: str) -> WebSocket:
             max_size=MESSAGE_BYTES_MAX,
             max_queue=MESSAGES_MAX,
             proxy=None,
+            logger=_LOGGER,
         )
     except (OSError, WebSocketException) as error:  # a time-out is an OSError
         where = urlsplit(url)._replace(query="").geturl()  # some venues take their token there
