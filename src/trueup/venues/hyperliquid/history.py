@@ -132,7 +132,9 @@ async def _read(session: Session, kind: str, raw: Sequence[msgspec.Raw]) -> Sequ
     if not raw:
         return ()
     body = b"[" + b",".join(bytes(row) for row in raw) + b"]"
-    return (await session.read(kind, {"user": session.address}, body)).facts
+    reading = await session.read(kind, {"user": session.address}, body)
+    session.refuse(reading.refused)
+    return reading.facts
 
 
 def _stamped(kind: str, body: bytes) -> tuple[Sequence[msgspec.Raw], Sequence[Stamp | None]]:

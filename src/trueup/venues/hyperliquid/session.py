@@ -83,6 +83,13 @@ class Session:
     ) -> None:
         self.account = account
         self.address = plain_address("address", address)
+        if learnt.get("address", self.address) != self.address:
+            raise BadInput(
+                "address",
+                address,
+                f"what is booked of {account} is of {learnt['address']}",
+                remedy="Give this address an account of its own.",
+            )
         self.dexes = tuple(dexes)
         self.clock = clock
         self.assets = Assets()
@@ -114,6 +121,8 @@ class Session:
             AuthenticationFailed: Of an agent, or of nobody that the venue knows.
             VenueError: The venue could not be asked.
         """
+        if self.role is not None and self._listed:
+            return  # without waiting for who asks for the markets anew
         async with self._lock:
             await self._see_whose(priority)
             if not self._listed:
@@ -138,21 +147,17 @@ class Session:
             raise Malformed(f"userRole: {error.message}", remedy=error.remedy) from error
 
     async def read(self, kind: str, fields: Fields, body: bytes) -> Reading:
-        """What the answer to a read says; markets that are not known are asked for once. Raises :class:`VenueError`.
-
-        Refused rows are kept for :meth:`refused`.
-        """
+        """What the answer to a read says; markets that are not known are asked for once. Raises :class:`VenueError`."""
         asked = msgspec.json.encode({"type": kind, **fields})
         name = " ".join(filter(None, (kind, str(fields.get("dex", "")))))
         reading = self.reader.read(name, body, asked)
         if _of_unknown_market(reading):
             await self.listed()
             reading = self.reader.read(name, body, asked)
-        self.refuse(reading.refused)
         return reading
 
     def refuse(self, refused: Iterable[Refused]) -> None:
-        """Keep rows that could not be read until somebody asks for them."""
+        """Keep rows of the history that could not be read until somebody asks for them."""
         self._refused.extend(refused)
 
     def refused(self) -> Sequence[Refused]:
@@ -193,8 +198,11 @@ class Session:
 
     def _defined(self, kind: str, fields: Fields, body: bytes) -> Sequence[Instrument]:
         reading = self.reader.read(kind, body, msgspec.json.encode({"type": kind, **fields}))
-        for row in reading.refused:
-            self.warn(f"{kind}: a market could not be read and is left out: {row.field}={row.value!r}: {row.problem}.")
+        for row in reading.refused[:1]:
+            self.warn(
+                f"{kind}: {len(reading.refused)} markets could not be read and are left out, the first because of "
+                f"{row.field}={row.value!r}: {row.problem}."
+            )
         return [fact.instrument for fact in reading.facts if isinstance(fact, InstrumentDefined)]
 
     async def _dex_places(self, priority: Priority) -> Mapping[str, int]:

@@ -18,8 +18,8 @@ FEEDS = ("userFills", "orderUpdates", "userFundings", "userNonFundingLedgerUpdat
 PING_S = 50.0
 """As the venue's own client does; it closes a connection that is silent for a minute."""
 
-SILENCE_S = 110.0
-"""Two pings without an answer."""
+SILENCE_S = 65.0
+"""A ping, and time enough for its answer."""
 
 _GREETING = "Websocket connection established."
 

@@ -288,20 +288,19 @@ class Trading:
 
 
 def _changed(report: OrderReported, force: str, amendment: Amendment) -> OrderRequest:
-    """The order in the place of another: for what was not filled yet, on the same terms but for the changed ones."""
+    """The order in the place of another: of what is left of it, or another quantity, on terms else the same."""
     kind = _ORDER_TYPES.get(report.order_type)
     if kind is None:
         raise Rejected(
             f"Order {report.venue_order_id} is of a kind that cannot be changed here: {report.order_type}.",
             remedy="Cancel it and place another; nothing was sent.",
         )
-    quantity = report.quantity if amendment.quantity is None else amendment.quantity
     with exact():
-        left = quantity - report.filled
+        left = report.quantity - report.filled
     return OrderRequest(
         instrument=report.instrument,
         side=report.side,
-        quantity=left,
+        quantity=left if amendment.quantity is None else amendment.quantity,
         client_order_id=report.client_order_id,
         order_type=kind,
         price=_one(amendment.price, report.price) if kind in {"limit", "stop_limit"} else None,

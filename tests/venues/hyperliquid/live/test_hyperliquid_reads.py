@@ -194,6 +194,24 @@ def test_what_is_no_address_is_refused_at_once() -> None:
         run(lambda venue: venue.snapshot(), Script(), address="0x123")
 
 
+def test_an_address_other_than_the_one_whose_facts_are_booked_is_refused() -> None:
+    with pytest.raises(BadInput, match="what is booked"):
+        run(lambda venue: venue.snapshot(), Script(), learnt={"address": MASTER})
+    assert run(lambda venue: venue.snapshot(), Script(), learnt={"address": ME}).positions == {}
+
+
+def test_markets_that_cannot_be_read_are_left_out_and_told() -> None:
+    script = Script()
+    script.info["meta"] = {"universe": [*META["universe"], {"name": "BAD", "szDecimals": -1}, {"name": "WORSE"}]}
+
+    async def story(venue: HyperliquidVenue) -> tuple[int, object]:
+        return len(await venue.instruments()), venue.warnings
+
+    count, (warning,) = run(story, script)
+    assert count == 5
+    assert "2 markets" in warning
+
+
 def test_a_dex_that_is_not_there_is_refused_by_name() -> None:
     with pytest.raises(Rejected, match="nope"):
         run(lambda venue: venue.instruments(), Script(), dexes=("", "nope"))

@@ -365,21 +365,21 @@ def test_a_change_keeps_what_is_not_changed() -> None:
     assert signer_of(body) == AGENT
 
 
-def test_a_changed_quantity_is_the_whole_of_it_with_what_was_filled() -> None:
+def test_a_changed_quantity_is_that_of_the_order_that_takes_its_place() -> None:
     script = Script()
     script.actions = [RESTING]
     script.info["orderStatus"] = order_status(sz="0.06")
     run(lambda venue: venue.amend(BTC, "42", Amendment(quantity=D("0.2"))), script)
-    assert script.done[0]["action"]["modifies"][0]["order"]["s"] == "0.16"
+    assert script.done[0]["action"]["modifies"][0]["order"]["s"] == "0.2"
     with pytest.raises(Rejected):
-        run(lambda venue: venue.amend(BTC, "42", Amendment(quantity=D("0.04"))), script)
+        run(lambda venue: venue.amend(BTC, "42", Amendment(quantity=D(0))), script)
     assert len(script.done) == 1
 
 
 def test_a_stop_can_be_moved() -> None:
     script = Script()
     script.actions = [RESTING]
-    stop = {"orderType": "Stop Market", "isTrigger": True, "triggerPx": "55000.0", "limitPx": "52250", "tif": None}
+    stop: Row = {"orderType": "Stop Market", "isTrigger": True, "triggerPx": "55000.0", "limitPx": "52250", "tif": None}
     script.info["orderStatus"] = order_status(side="A", reduceOnly=True, **stop)
     run(lambda venue: venue.amend(BTC, "42", Amendment(trigger_price=D(56_000))), script)
     order = script.done[0]["action"]["modifies"][0]["order"]
