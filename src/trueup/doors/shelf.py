@@ -17,7 +17,7 @@ from trueup.engine.ledger import Decide, Ledger
 from trueup.engine.receipts import Receipt
 from trueup.engine.store import Store
 from trueup.journal.postgres.address import Address
-from trueup.model.errors import ConcurrentUpdate, JournalFailed, StaleVersion, StoreAway, ViewsFailed
+from trueup.model.errors import ConcurrentUpdate, JournalDamaged, StaleEpoch, StaleVersion, StorageError, StoreAway
 from trueup.model.events import Fact
 from trueup.model.identifiers import CONTROL, AccountId
 from trueup.ports import Instance
@@ -139,12 +139,14 @@ class Shelf:
             if ledger.failed is not None:
                 ledger = self.store.reopen(account)
             answer = action(ledger)
-        except (JournalFailed, ViewsFailed) as failure:
+        except (JournalDamaged, StaleEpoch, ConcurrentUpdate):
+            raise
+        except StorageError as failure:
             raise self._gone(failure) from failure
         self.away, self._pause_s = None, PAUSE_FIRST_S
         return answer
 
-    def _gone(self, failure: JournalFailed | ViewsFailed) -> StoreAway:
+    def _gone(self, failure: StorageError) -> StoreAway:
         self.away = StoreAway(
             f"The store at {self.where} cannot be used now: {failure.message}",
             remedy="Nothing that was acknowledged is lost. Make the same call again later: it takes effect once.",
@@ -165,8 +167,7 @@ def open_shelf(store: str, backup_to: str | None = None) -> Shelf:
         address = Address.parse(store)
         shelf = Shelf(str(address), bootstrap.open_store(address))
         shelf.users = 1
-        if backup_to is not None:
-            bootstrap.keep_backups(shelf.store, Path(backup_to).expanduser(), apart_from=None, tests=True)
+        _back_up(shelf, backup_to, apart_from=None)
         return shelf
     path = Path(store).expanduser().absolute()
     with _SHARING:
@@ -178,13 +179,18 @@ def open_shelf(store: str, backup_to: str | None = None) -> Shelf:
 
 def _opened(path: Path, backup_to: str | None) -> Shelf:
     shelf = Shelf(str(path), bootstrap.open_store(path))
-    if backup_to is not None:
+    _back_up(shelf, backup_to, apart_from=path)
+    return shelf
+
+
+def _back_up(shelf: Shelf, to: str | None, *, apart_from: Path | None) -> None:
+    """Have the store of a shelf back itself up, if it is to; close it if it cannot."""
+    if to is not None:
         try:
-            bootstrap.keep_backups(shelf.store, Path(backup_to).expanduser(), apart_from=path, tests=True)
+            bootstrap.keep_backups(shelf.store, Path(to).expanduser(), apart_from=apart_from, tests=True)
         except BaseException:
             shelf.store.close()
             raise
-    return shelf
 
 
 _SHARED: dict[str, Shelf] = {}

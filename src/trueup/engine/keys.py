@@ -75,6 +75,8 @@ class Keys:
         """Remember facts that are being booked."""
         if booked:
             self._young.update(booked)
+            if self._logged is not None:
+                self._logged.update(booked)
             self._set_bits([key for key, _ in booked])
             self._young_last = booked[-1][1]
 

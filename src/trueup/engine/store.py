@@ -211,15 +211,17 @@ class Store:
             for ledger in self._ledgers.values():
                 ledger.stop()
             self._feeder.close()
-            for ledger in self._ledgers.values():
-                if (
-                    self._feeder.failed is None
-                    and ledger.failed is None
-                    and ledger.whole
-                    and ledger.book.seq > self._kept[ledger.account]
-                ):
-                    self._snapshot(ledger)()
+            try:
+                self._keep_snapshots()
+            except StorageError as trouble:  # they only make the next start faster
+                self.findings.append(f"the newest snapshots could not be kept: {trouble}")
             self.findings.extend(self.caretaker.finish())
+
+    def _keep_snapshots(self) -> None:
+        for ledger in self._ledgers.values():
+            whole = self._feeder.failed is None and ledger.failed is None and ledger.whole
+            if whole and ledger.book.seq > self._kept[ledger.account]:
+                self._snapshot(ledger)()
 
     def _close_ledgers(self) -> None:
         """All of them, those that a chore opened at the end too, even if one cannot be closed."""

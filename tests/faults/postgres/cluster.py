@@ -116,6 +116,14 @@ class Cluster:
             self._process.wait(PATIENCE_S)
             self._process = None
 
+    def demote(self) -> None:
+        """Let it be a standby, from its next start on."""
+        self._standby().touch()
+
+    def promote(self) -> None:
+        """Let it be a primary, from its next start on."""
+        self._standby().unlink()
+
     def kill(self) -> None:
         """SIGKILL every process of the server at once."""
         assert self._process is not None
@@ -160,6 +168,9 @@ class Cluster:
         except (OSError, asyncpg.PostgresError):
             return False
         return True
+
+    def _standby(self) -> Path:
+        return self._directory / "data" / "standby.signal"
 
     def _log(self) -> Path:
         return self._directory / "log"

@@ -41,6 +41,8 @@ _DROP_CYCLES = """
 
 _DROP_ORDERS = "DELETE FROM orders WHERE ledger = $1 AND venue_order_id = ANY ($2::text[])"
 
+LOCK_LEDGER = "SELECT FROM ledgers WHERE name = $1 FOR UPDATE"
+
 _HASH_AT = "SELECT hash FROM frames WHERE ledger = $1 AND first = $2"
 
 
@@ -126,7 +128,11 @@ class Booking:
             yield self._put["book_comparisons"], [rows.comparison_row(ledger, *change.compared)]
 
     async def _recognise(self, connection: Transaction, change: Change, epoch: int, *, again: bool) -> None:
-        """Return when the change stands already; else say who was first."""
+        """Return when the change stands already; else say who was first.
+
+        The lock makes this transaction one that writes, so its COMMIT waits for what the lost one waited for.
+        """
+        await connection.execute(LOCK_LEDGER, change.ledger)
         row = await ledger_row(connection, change.ledger)
         last = change.frames[-1]
         if again and last.hash == await connection.fetchval(_HASH_AT, row.id, last.first):

@@ -35,6 +35,18 @@ Work = Callable[[Transaction], Awaitable[Answer]]
 
 APPLICATION = "trueup"
 
+_OWN_BOUNDS = {
+    "lock_timeout": f"{limits.LOCK_TIMEOUT_MS}ms",
+    "statement_timeout": "0",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": f"{limits.COMMAND_TIMEOUT_S:.0f}s",
+}
+"""In the place of what a server has for sessions in general, for ours have bounds of their own. One that hangs in the
+middle of a transaction is ended, since others wait for its locks. To a pooler none of this can be said."""
+
+_WARNING = "01000"
+"""A server that is told to stop waiting for its standbys commits all the same, and warns."""
+
 
 class Database:
     """One database, for threads.
@@ -52,6 +64,7 @@ class Database:
         self._loop = LoopThread(f"postgresql {address}")
         self._writer: Connection | None = None
         self._writing = asyncio.Lock()
+        self._warned: list[str] = []
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._pooling = asyncio.Lock()
 
@@ -105,12 +118,15 @@ class Database:
                 self._writer = await self._connect()
             writer = self._writer
             try:
-                async with writer.transaction():
-                    return await work(writer)
+                self._warned.clear()
+                async with writer.transaction(isolation="read_committed"):  # whatever the role's own default is
+                    answer = await work(writer)
+                self._require_no_warning()
             except BaseException as error:
                 if lost(error) or not isinstance(error, Exception):  # also when the caller gave up in the middle
                     writer.terminate()
                 raise
+            return answer
 
     async def _read(self, work: Work[Answer]) -> Answer:
         async with self._reader() as reader, reader.transaction(isolation="repeatable_read", readonly=True):
@@ -129,17 +145,24 @@ class Database:
             self.address.direct,
             timeout=limits.CONNECT_TIMEOUT_S,
             command_timeout=limits.COMMAND_TIMEOUT_S,
-            server_settings={
-                "application_name": f"{APPLICATION} writer",
-                "lock_timeout": f"{limits.LOCK_TIMEOUT_MS}ms",
-            },
+            server_settings={"application_name": f"{APPLICATION} writer", **_OWN_BOUNDS},
         )
+        connection.add_log_listener(self._noticed)
         try:
             await require_durable(connection, self.address)
         except BaseException:
             connection.terminate()
             raise
         return connection
+
+    def _noticed(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        """Note that a commit returned without what was to be waited for: the log of a standby, most of all."""
+        if message.sqlstate == _WARNING:
+            self._warned.append(str(message))
+
+    def _require_no_warning(self) -> None:
+        if self._warned:
+            raise ConnectionError(self._warned[0])  # which leaves open what became of the commit, and so does this
 
     async def _open_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
         return await asyncpg.create_pool(
@@ -151,7 +174,10 @@ class Database:
             statement_cache_size=0,
             init=self._enter,
             reset=_nothing_to_reset,
-            server_settings={"application_name": f"{APPLICATION} reader"},
+            server_settings={
+                "application_name": f"{APPLICATION} reader",
+                **(_OWN_BOUNDS if self.address.pooled == self.address.direct else {}),
+            },
         )
 
     async def _enter(self, reader: Connection) -> None:

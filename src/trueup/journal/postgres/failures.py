@@ -11,8 +11,9 @@ import asyncpg
 from trueup.journal.postgres.address import Address
 from trueup.model.errors import StorageError
 
-_LOST_STATES = frozenset({"57P01", "57P02", "57P03"})
-"""The server was shut down, crashed, or is starting. With class 08: the connection is gone."""
+_LOST_STATES = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
+"""The server was shut down, crashed, or is starting, or it ended a session that took its time. With class 08: the
+connection is gone."""
 
 _AGAIN_STATES = frozenset({"40001", "40P01", "55P03", "53300"})
 """Serialisation failure, deadlock, a lock not got in time, too many connections: nothing happened."""
@@ -35,10 +36,11 @@ _REMEDIES: Mapping[str, str] = {
     "53": "Free space or memory on the database server, or allow more connections.",
     "55": _LOCKED,
     "57": _RESTART,
+    "57014": "Somebody cancelled it, or the role's statement_timeout is too short for it; then resume by key.",
     "58": _BROKEN,
     "XX": _BROKEN,
 }
-"""By SQLSTATE class."""
+"""By SQLSTATE class; a state of its own goes first."""
 
 
 def lost(error: BaseException) -> bool:
@@ -61,4 +63,4 @@ def refusal(error: BaseException, address: Address, kind: type[StorageError]) ->
     constraint = getattr(error, "constraint_name", None)
     told = address.without_password(str(error) or type(error).__name__).rstrip(".")
     named = f" (SQLSTATE {state}{f', constraint {constraint}' if constraint else ''})" if state else ""
-    return kind(f"{address}: {told}{named}.", remedy=_REMEDIES.get(state[:2], _RESTART))
+    return kind(f"{address}: {told}{named}.", remedy=_REMEDIES.get(state, _REMEDIES.get(state[:2], _RESTART)))

@@ -32,7 +32,7 @@ _RAN_FILE = "INSERT INTO trueup_migrations (number, name, hash)"
 
 _GUARDS = """
     SELECT tgname::text FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
-    WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal AND tgenabled = 'O'"""
+    WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal AND tgenabled IN ('O', 'A')"""
 
 GUARDS = frozenset({"journal_is_append_only", "frames_are_a_chain", "ledgers_only_advance", "head_is_the_last_frame"})
 """Triggers by which the database itself protects the journal."""

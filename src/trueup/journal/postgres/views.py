@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from trueup.journal import views_rows
-from trueup.journal.postgres.booking import Booking
+from trueup.journal.postgres.booking import LOCK_LEDGER, Booking
 from trueup.journal.postgres.database import Database
 from trueup.journal.postgres.reading import Row as LedgerRow
 from trueup.journal.postgres.reading import ledger_row, stored_frames
@@ -65,8 +65,6 @@ _HASH_BY = (
 
 _HASHES = "SELECT first, hash FROM frames WHERE ledger = $1 AND first = ANY ($2::bigint[])"
 
-_LOCK = "SELECT FROM ledgers WHERE name = $1 FOR UPDATE"
-
 _PUT_INSTANCE = """
     INSERT INTO instances (instance_id, host, pid, version, started_at, heartbeat_at, is_leader)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -112,7 +110,7 @@ class PostgresViews:
         """Drop every derived row of a ledger, before it is brought up again. Frames stay."""
 
         async def work(connection: Transaction) -> None:
-            await connection.execute(_LOCK, ledger)
+            await connection.execute(LOCK_LEDGER, ledger)
             row = await ledger_row(connection, ledger)
             for table in self._derived:
                 await connection.execute(f"DELETE FROM {table} WHERE ledger = $1", row.id)  # noqa: S608 - our own tables
@@ -230,7 +228,7 @@ class PostgresViews:
     # --- transactions ---
 
     async def _apply(self, connection: Transaction, change: Change) -> None:
-        await connection.execute(_LOCK, change.ledger)
+        await connection.execute(LOCK_LEDGER, change.ledger)
         row = await ledger_row(connection, change.ledger)
         first = change.frames[0].first
         if change.seq <= row.viewed:
