@@ -194,3 +194,17 @@ def test_folders_that_are_gone_are_made_again(tmp_path: Path) -> None:
     assert directory.ledgers() == []
     assert (tmp_path / "heads").is_dir()
     directory.close()
+
+
+def test_bytes_that_are_no_text_in_a_command_line_or_a_name_stop_nobody_unsaid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["trueup", os.fsdecode(b"\xff.csv")])
+    held = DataDirectory.open(tmp_path / "data")
+    with pytest.raises(DirectoryLocked, match="udcff"):
+        DataDirectory.open(tmp_path / "data")
+    held.close()
+    with pytest.raises(StorageError, match="is not UTF-8") as refusal:
+        DataDirectory.open(tmp_path / os.fsdecode(b"\xff"))
+    assert str(refusal.value).encode()
+    assert not (tmp_path / os.fsdecode(b"\xff")).exists()

@@ -59,6 +59,7 @@ class DataDirectory:
         """
         disk, path = disk or Disk(), path.expanduser().absolute()
         try:
+            _refuse_unreadable(path)
             _refuse_network(path)
             if create and not (path / format_file.FILE).exists():  # it comes last: with it all names last
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +149,8 @@ def _lock(path: Path) -> int:
 
 
 def _write_owner(path: Path) -> None:
-    owner = Owner(os.getpid(), socket.gethostname(), shlex.join(sys.argv)[:_COMMAND_LENGTH_MAX])
+    command = shlex.join(sys.argv).encode(errors="backslashreplace").decode()  # arguments may be any bytes
+    owner = Owner(os.getpid(), socket.gethostname(), command[:_COMMAND_LENGTH_MAX])
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.ftruncate(file, 0)
@@ -174,6 +176,15 @@ def _lay_out(disk: Disk, path: Path) -> None:
     if not (path / format_file.FILE).exists():
         path.chmod(0o700)
         write_whole(disk, path / format_file.FILE, format_file.line())
+
+
+def _refuse_unreadable(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # which SQLite could not open
+        raise StorageError(
+            f"The name {str(path)!a} of a data directory is not UTF-8.", remedy="Give it another name."
+        ) from error
 
 
 def _refuse_network(path: Path) -> None:
