@@ -179,6 +179,7 @@ MESSAGES = [
     ((f.Drop(message='"n":2', times=0),), [0, 1, 3, 4]),
     ((f.Duplicate(nth=2, times=2),), [0, 1, 1, 2, 2, 3, 4]),
     ((f.Reorder(nth=2),), [0, 2, 1, 3, 4]),
+    ((f.Reorder(nth=2, times=2),), [0, 3, 1, 2, 4]),
     ((f.Delay(for_ms=20, nth=2),), [0, 1, 2, 3, 4]),
     ((f.Drop(message="nothing of this"),), [0, 1, 2, 3, 4]),
 ]

@@ -12,10 +12,11 @@ BOUND_S = 60.0
 
 
 @asynccontextmanager
-async def echoing() -> AsyncIterator[int]:
+async def echoing(heard: asyncio.Queue[bytes]) -> AsyncIterator[int]:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(100):
+                heard.put_nowait(data)
                 writer.write(data)
         except ConnectionError:
             pass
@@ -33,7 +34,13 @@ async def said(reader: asyncio.StreamReader) -> bytes:
 
 def test_commands_break_stall_and_mend() -> None:
     async def story() -> None:
-        async with echoing() as port:
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def hears() -> bytes:
+            async with asyncio.timeout(BOUND_S):
+                return await heard.get()
+
+        async with echoing(heard) as port:
             with TcpProxy("127.0.0.1", port) as proxy:
                 reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
                 writer.write(b"one")
@@ -49,13 +56,15 @@ def test_commands_break_stall_and_mend() -> None:
 
                 proxy.half_close()
                 assert await said(reader) == b""
-                writer.write(b"three")  # it still listens
-                await writer.drain()
+                assert [await hears(), await hears()] == [b"one", b"two"]
+                for word in (b"three", b"four"):  # it still listens, and what it says is lost
+                    writer.write(word)
+                    assert await hears() == word
                 writer.close()
 
                 reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-                writer.write(b"four")
-                assert await said(reader) == b"four"
+                writer.write(b"five")
+                assert await said(reader) == b"five"
                 proxy.hang_up()
                 assert await said(reader) == b""
                 writer.close()
@@ -65,8 +74,8 @@ def test_commands_break_stall_and_mend() -> None:
                     await asyncio.open_connection("127.0.0.1", proxy.port)
                 proxy.mend()
                 reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-                writer.write(b"five")
-                assert await said(reader) == b"five"
+                writer.write(b"six")
+                assert await said(reader) == b"six"
                 writer.close()
 
     asyncio.run(story())
