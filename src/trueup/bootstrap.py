@@ -35,6 +35,7 @@ from trueup.model.identifiers import AccountId, Seq
 from trueup.model.venues import Stage
 from trueup.ports import Clock, LiveVenue, Reader
 from trueup.settings import AccountSettings, HyperliquidSettings, OandaSettings, PaperSettings
+from trueup.venues.observing import observing
 
 if TYPE_CHECKING:
     from trueup.journal.postgres.storage import PostgresStorage
@@ -246,6 +247,8 @@ def live_venue(
 ) -> LiveVenue:
     """A connection to an account; nothing is sent before it is asked for something. Belongs to one event loop.
 
+    Through that of an account whose stage is to observe, nothing can be changed.
+
     Args:
         account: What is set of it.
         environment: Where its secrets may be.
@@ -256,6 +259,13 @@ def live_venue(
     Raises:
         BadInput: A secret cannot be had, or there is no connection to this venue.
     """
+    venue = _connected(account, environment, clock, random, hints)
+    return observing(venue) if account.stage is Stage.OBSERVE else venue
+
+
+def _connected(
+    account: AccountSettings, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
+) -> LiveVenue:
     match account:
         case HyperliquidSettings():
             return _live_hyperliquid(account, environment, clock, random, hints)

@@ -110,3 +110,10 @@ def test_backups_go_where_the_file_says(trueup: Trueup, tmp_path: Path, monkeypa
     assert (tmp_path / "other").exists()
     (tmp_path / "trueup.toml").unlink()
     assert trueup("backup", "create").code == ExitCode.USAGE
+
+
+def test_help_teaches_by_example(trueup: Trueup) -> None:
+    told = trueup("settings", "--help")
+    assert told.code == 0
+    assert "trueup settings --config /etc/trueup/trueup.toml" in told.out
+    assert "TRUEUP_CONFIG" in told.out

@@ -1,16 +1,20 @@
 """From settings to a connection: each venue's own, with its secrets, and nothing sent before it is asked for."""
 
 import asyncio
+from contextlib import aclosing
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from tests.venues.paper.world import MAIN, World
+from tests.venues.paper.world import BTC, MAIN, World, limit_order, market_order
 from trueup.bootstrap import live_venue
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
-from trueup.model.errors import BadInput
+from trueup.model.errors import BadInput, Rejected
+from trueup.model.orders import Amendment, OrderRequest
+from trueup.model.venues import Gap
 from trueup.ports import LiveVenue
 from trueup.settings import load_settings
 from trueup.venues.hyperliquid.live import HyperliquidVenue
@@ -46,7 +50,8 @@ def test_an_account_that_only_observes_is_given_no_key(tmp_path: Path) -> None:
 
     async def main() -> None:
         venue = connected(tmp_path, text.format("observe"))
-        assert isinstance(venue, HyperliquidVenue)
+        with pytest.raises(Rejected, match="hyperliquid:main only observes"):
+            await venue.place(OrderRequest("BTC/USDC:USDC", "buy", Decimal(1), "trend-1"))
         await venue.aclose()
         with pytest.raises(BadInput, match="this variable is not set"):
             connected(tmp_path, text.format("correct"))
@@ -55,7 +60,7 @@ def test_an_account_that_only_observes_is_given_no_key(tmp_path: Path) -> None:
 
 
 def test_an_account_at_oanda(tmp_path: Path) -> None:
-    text = '[accounts."oanda:fx"]\naccount_id = "101-004-1234567-001"\ntoken = "env:T"\n'
+    text = '[accounts."oanda:fx"]\nstage = "correct"\naccount_id = "101-004-1234567-001"\ntoken = "env:T"\n'
 
     async def main() -> None:
         venue = connected(tmp_path, text, {"T": "t0ken"})
@@ -67,11 +72,39 @@ def test_an_account_at_oanda(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_an_account_on_paper(tmp_path: Path) -> None:
+def test_an_account_on_paper_that_observes_reads_everything_and_changes_nothing(tmp_path: Path) -> None:
     async def main() -> None:
-        async with PaperServer(World().exchange) as server:
+        world = World()
+        resting = world.exchange.place(MAIN, limit_order("buy", "0.1", "50000", "grid-1"))
+        world.trade("0.1")
+        before = world.facts()
+        async with PaperServer(world.exchange) as server:
             venue = connected(tmp_path, f'[accounts."{MAIN}"]\nport = {server.port}\n')
             assert "paper:main is open" in (await venue.check())[0]
+            assert (await venue.snapshot()).positions
+            assert await venue.find("grid-1") == resting
+            async with aclosing(venue.stream()) as stream:
+                assert isinstance(await anext(aiter(stream)), Gap)
+            for write in (
+                venue.place(market_order("buy", "0.1", "trend-1")),
+                venue.cancel(BTC, resting.venue_order_id),
+                venue.amend(BTC, resting.venue_order_id, Amendment(price=Decimal(1))),
+                venue.close(BTC, "net", "trend-2"),
+            ):
+                with pytest.raises(Rejected, match="only observes") as refused:
+                    await write
+                assert refused.value.remedy.startswith("Nothing was sent")
+            await venue.aclose()
+        assert world.facts() == before
+
+    asyncio.run(main())
+
+
+def test_an_account_on_paper_that_trades(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with PaperServer(World().exchange) as server:
+            venue = connected(tmp_path, f'[accounts."{MAIN}"]\nstage = "trade"\nport = {server.port}\n')
+            assert (await venue.place(market_order("buy", "0.1", "trend-1"))).status == "filled"
             await venue.aclose()
 
     asyncio.run(main())
