@@ -3,7 +3,7 @@
 What lives only here: when. A destination that fails never stops the booking; the caretaker tries again.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,6 +14,7 @@ from trueup.engine.store import Store
 from trueup.journal.backup import manifests
 from trueup.journal.backup.destination import Destination
 from trueup.journal.backup.retention import Keep
+from trueup.model.identifiers import AccountId, Seq
 from trueup.model.times import NS_PER_SECOND
 from trueup.ports import Clock
 
@@ -63,7 +64,7 @@ class BackupChore:
         self._destination: Destination | None = None
         self._schedule = schedule
         self._run: Generator[Advance, None, Made] | None = None
-        self._held = -1
+        self._held: Mapping[AccountId, Seq] = {}
         self._last: float | None = None
         self._whole: float | None = None
         self._pruned: float | None = None
@@ -105,13 +106,15 @@ class BackupChore:
 
     def _ended(self, made: Made) -> None:
         self.findings = made.findings
-        self._held = sum(ledger.head_seq for ledger in made.manifest.ledgers if ledger.account in self._store.heads())
+        self._held = {ledger.account: ledger.head_seq for ledger in made.manifest.ledgers}
 
     def _due(self) -> bool:
         if self._last is None:
             return True
-        new = sum(self._store.heads().values()) - self._held
-        return new >= self._schedule.events or (new != 0 and self._now() - self._last >= self._schedule.interval_s)
+        new = [seq - self._held.get(account, 0) for account, seq in self._store.heads().items()]
+        if sum(max(0, count) for count in new) >= self._schedule.events:
+            return True
+        return any(new) and self._now() - self._last >= self._schedule.interval_s
 
     def _prune_if_due(self) -> None:
         if self._destination is not None and (self._pruned is None or self._now() - self._pruned >= PRUNE_S):

@@ -27,6 +27,8 @@ from trueup.journal.backup.local import LocalDestination
 from trueup.journal.backup.manifests import listed, newest_readable, short_name
 from trueup.journal.backup.retention import Keep
 from trueup.model.errors import BackupDamaged, BadInput
+from trueup.model.events import SourceRead
+from trueup.model.identifiers import AccountId
 from trueup.ports import Head
 
 
@@ -80,6 +82,25 @@ def test_what_is_new_is_copied_when_it_is_old_enough_or_enough(store: Store, clo
     clock.seconds += 1_000
     steps(chore)
     assert len(listed(LocalDestination.open(path))) == count
+
+
+def test_a_ledger_that_is_behind_its_backup_hides_nothing_of_another(
+    store: Store, clock: HandClock, tmp_path: Path
+) -> None:
+    longer = quick_store(tmp_path / "longer")
+    book(longer, 9)
+    backed_up(longer, destination_at(tmp_path))
+    longer.close()
+    chore = chore_of(store, tmp_path / "backup", Schedule(interval_s=10, events=5))
+    steps(chore)
+    assert chore.findings
+    other = store.ledger(AccountId("paper:two"))
+    told = [SourceRead(other.account, str(number), "", "", 0, 0) for number in range(6)]  # as many as the first lacks
+    other.commit(lambda _: told)
+    steps(chore)
+    manifest, _ = newest_readable(destination_at(tmp_path))
+    assert manifest is not None
+    assert manifest.ledger(other.account).head == other.head
 
 
 def test_each_step_packs_one_chunk_at_most(store: Store, tmp_path: Path) -> None:
