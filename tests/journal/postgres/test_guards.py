@@ -56,6 +56,18 @@ def test_a_frame_that_does_not_continue_the_chain_is_refused(booked: str, first:
         ask(booked, statement)
 
 
+@pytest.mark.parametrize("path", ["pg_temp, store", "''"])
+def test_tables_that_a_session_has_in_their_place_deceive_no_guard(booked: str, path: str) -> None:
+    forged = INSERT.replace("frames", "store.frames").replace("ledgers", "store.ledgers")
+    statement = forged.format(first=51, count=1, previous=HASH, hash=HASH, body="'x'::bytea")
+    another = "INSERT INTO pg_temp.frames SELECT ledger, 50, 1, 1, 1, 0, previous, " + HASH + ", body FROM store.frames"
+    before = (f"SET search_path = {path}", "CREATE TEMP TABLE frames (LIKE store.frames)", f"{another} LIMIT 1")
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="which expects seq 6"):
+        ask(booked, *before, statement)
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="is not its last frame"):
+        ask(booked, *before, f"UPDATE store.ledgers SET applied = 50, head = {HASH}")
+
+
 def test_the_first_frame_of_a_ledger_continues_nothing(postgres: str) -> None:
     ask(
         postgres,

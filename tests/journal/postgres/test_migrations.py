@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -118,6 +119,24 @@ def test_a_database_with_events_is_upgraded_on_request_only(booked: Address, mon
     store = open_store(booked)
     assert store.ledger(ACCOUNT).head.seq == 2
     store.close()
+
+
+@pytest.mark.parametrize("ran", range(1, len(module.migrations())))
+def test_what_an_earlier_version_booked_is_there_after_the_upgrade(
+    empty_schema: str, postgres: str, monkeypatch: pytest.MonkeyPatch, ran: int
+) -> None:
+    address, whole = Address.parse(empty_schema), module.migrations()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(module, "migrations", lambda: whole[:ran])
+        with closing(open_store(address)) as store:
+            store.ledger(ACCOUNT).book_facts([DEFINED, fill(1)])
+            before = store.ledger(ACCOUNT).head
+    with closing(open_outdated(address)) as storage:
+        assert storage.upgrade() == [migration.name for migration in whole[ran:]]
+    assert ask(empty_schema, SCHEMA) == ask(postgres, SCHEMA)
+    with closing(open_store(address)) as store:
+        assert store.ledger(ACCOUNT).head == before
+        assert store.ledger(ACCOUNT).book_facts([fill(1), fill(2)]).booked == 1
 
 
 def test_a_database_without_events_is_upgraded_at_once(empty_schema: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -500,4 +500,22 @@ ORDER BY instance_id COLLATE "C";
 INSERT INTO trueup_migrations (number, name, hash)
 VALUES (2, '0002_control.sql', '\x344e0fb0b5539796de0ac4f1537a43d7248cdc5e1ac8df0e418b3d2fce7ff057');
 
+-- --- 0003_guards.sql ---
+
+-- The triggers that protect the journal look at its own tables, whatever tables a session has in their place: temporary
+-- ones, those of another schema, or none at all, as when pg_dump's rows are read back into a schema that was made before.
+
+DO $$
+DECLARE
+    here text := quote_ident(current_schema());
+    guard text;
+BEGIN
+    FOREACH guard IN ARRAY ARRAY['refuse_change', 'require_chain', 'require_advance', 'require_head'] LOOP
+        EXECUTE format('ALTER FUNCTION %s.%I() SET search_path = %s, pg_temp', here, guard, here);
+    END LOOP;
+END $$;
+
+INSERT INTO trueup_migrations (number, name, hash)
+VALUES (3, '0003_guards.sql', '\x3e6f373e1caa176dd5feb85fc1a15100fc8ef5c855c83bffb089fbd3f45925b8');
+
 COMMIT;
