@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.testing.servers.oanda.talk import Talk, kinds
 from trueup.model.errors import AuthenticationFailed, BadInput
 from trueup.model.identifiers import account_id
 from trueup.model.instruments import Instrument
+from trueup.model.orders import OrderRequest
 from trueup.model.times import NS_PER_SECOND, parse_time
 from trueup.testing.servers.asgi import Request
 from trueup.testing.servers.oanda.demo import (
@@ -223,6 +225,14 @@ def test_a_time_out_leaves_open_what_was_done(placed: bool, rows: list[str]) -> 
     assert talk.ask("POST", "/orders", MARKET)[0] == 201  # the id is free: that order has ended, or never was
 
 
+@pytest.mark.parametrize("placed", [True, False])
+def test_an_order_on_a_trade_may_time_out_unseen(placed: bool) -> None:
+    talk = _faulty(faults.TimeOut(account=ACCOUNT, nth=2, placed=placed))
+    answer = talk.order(type="MARKET", units="100", takeProfitOnFill={"price": "1.2"})
+    assert len(answer["relatedTransactionIDs"]) == 2 + placed
+    assert talk.get("/summary")["account"]["pendingOrderCount"] == placed
+
+
 def test_an_outage_is_said_and_nothing_is_done() -> None:
     talk = _faulty(faults.Outage(account=ACCOUNT, for_ms=1_000))
     talk.exchange.advance()
@@ -230,6 +240,32 @@ def test_an_outage_is_said_and_nothing_is_done() -> None:
     assert talk.ask("GET", "/summary")[0] == 503
     talk.clock.pass_s(1)
     assert talk.get("/summary")["lastTransactionID"] == "3"
+
+
+# --- who trades by other ways -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("order", "shown"),
+    [
+        ({"order_type": "limit", "price": Decimal("1.08")}, {"type": "LIMIT", "price": "1.08000"}),
+        ({"order_type": "stop", "trigger_price": Decimal("1.1")}, {"type": "STOP", "price": "1.10000"}),
+        (
+            {"order_type": "stop_limit", "trigger_price": Decimal("1.1"), "price": Decimal("1.2")},
+            {"type": "STOP", "price": "1.10000", "priceBound": "1.20000"},
+        ),
+        (
+            {"order_type": "take_profit", "trigger_price": Decimal("1.07"), "client_order_id": "hand-1"},
+            {"type": "MARKET_IF_TOUCHED", "price": "1.07000", "clientExtensions": {"id": "hand-1"}},
+        ),
+    ],
+)
+def test_what_comes_to_the_exchange_another_way_shows(order: dict[str, Any], shown: dict[str, object]) -> None:
+    talk = Talk()
+    talk.exchange.place(ACCOUNT, OrderRequest("EUR/USD", "buy", Decimal(100), **order))
+    (pending,) = talk.get("/pendingOrders")["orders"]
+    expected = {"instrument": "EUR_USD", "units": "100", "timeInForce": "GTC", "state": "PENDING", **shown}
+    assert {field: pending[field] for field in expected} == expected
 
 
 # --- what it can be put in front of -----------------------------------------------------------------------------------

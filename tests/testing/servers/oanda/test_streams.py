@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.testing.servers.kit.ticking import HandClock
 from tests.testing.servers.oanda.talk import Talk
@@ -118,6 +120,17 @@ def test_the_exchange_ends_the_stream() -> None:
     rehearse(story, talk=Talk(exchange=exchange, clock=clock))
 
 
+def test_an_outage_keeps_a_stream_from_opening() -> None:
+    clock = HandClock()
+    exchange = _planned(clock, faults.Outage(account=ACCOUNT, for_ms=1_000))
+
+    async def story(talk: Talk, client: httpx.AsyncClient) -> None:
+        talk.exchange.advance()
+        assert (await client.get("/transactions/stream")).status_code == 503
+
+    rehearse(story, talk=Talk(exchange=exchange, clock=clock))
+
+
 def test_prices_come_when_they_change() -> None:
     async def story(talk: Talk, client: httpx.AsyncClient) -> None:
         async with aclosing(lines(client, "/pricing/stream?instruments=EUR_USD,XAU_USD")) as stream:
@@ -144,6 +157,8 @@ def test_a_stream_that_cannot_open_says_why() -> None:
         ):
             answer = await client.get(path)
             assert (answer.status_code, bool(answer.json()["errorMessage"])) == (status, True), path
+        with pytest.raises(InvalidStatus, match="404"):
+            await connect(str(client.base_url).replace("http", "ws"), proxy=None)
         refused = await client.get("/transactions/stream", headers={"authorization": "Bearer wrong"})
         assert refused.status_code == 401
 

@@ -7,9 +7,10 @@ here too. A transaction once written never changes.
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
-from trueup.model.errors import OutcomeUnknown, Rejected
+from trueup.model.errors import OutcomeUnknown
 from trueup.model.events import Fact, FillBooked, FundingPaid, OrderReported, TransferBooked
 from trueup.model.identifiers import AccountId
 from trueup.model.numbers import ZERO
@@ -19,7 +20,6 @@ from trueup.testing.servers.oanda import orders as o
 from trueup.testing.servers.oanda import wire
 from trueup.testing.servers.oanda.filling import Fill, fill_row, financing_row
 from trueup.testing.servers.oanda.markets import Markets
-from trueup.testing.servers.oanda.tickets import reject_reason
 from trueup.testing.servers.oanda.trades import Trade, Trades
 from trueup.testing.servers.oanda.wire import Row
 from trueup.venues.paper.exchange import PaperExchange
@@ -223,13 +223,8 @@ class Books:
             trade = self.trades.find(intent.closes)
             if trade is None or not trade.open:
                 continue  # what was placed before it has closed the trade already
-            try:
+            with suppress(OutcomeUnknown):  # nobody waits for an answer; whether it was placed the history tells
                 self.place(intent, request)
-            except Rejected as error:
-                why = {**intent.terms, "reason": intent.reason, "rejectReason": reject_reason(error)}
-                self.write(f"{intent.type}_ORDER_REJECT", why, self._clock.now())
-            except OutcomeUnknown:
-                pass  # nobody waits for an answer, and whether it was placed the history tells
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
