@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from trueup.book.book import Book
-from trueup.engine.backing_up import Made, back_up
+from trueup.engine.backing_up import Made, back_up, finished
 from trueup.engine.changes import fold
 from trueup.engine.keys import Keys
 from trueup.engine.ledger import Ledger
@@ -25,14 +25,7 @@ def back_up_frames(storage: Storage, clock: Clock, destination: Destination, pro
         BackupFailed: The destination refused.
     """
     with _frames_only(storage, clock) as source:
-        steps = back_up(source, destination, quiet=True)
-        while True:
-            try:
-                at = next(steps)
-            except StopIteration as end:
-                made: Made = end.value
-                return made
-            progress(at.seq, at.head)
+        return finished(back_up(source, destination, quiet=True), lambda at: progress(at.seq, at.head))
 
 
 class FramesOnly:

@@ -97,7 +97,7 @@ def snapshot_at(directory: Path, ledger: AccountId, seq: Seq) -> Snapshot | None
 def _read(path: Path, ledger: AccountId) -> tuple[Snapshot | None, str]:
     content = read_record(path)
     if content is None:
-        return None, "the snapshot does not fit its checksum"
+        return None, "the snapshot cannot be read or does not fit its checksum"
     try:
         snapshot = msgspec.msgpack.decode(content, type=Snapshot)
         snapshot = msgspec.structs.replace(snapshot, state=zlib.decompress(snapshot.state))
