@@ -235,6 +235,24 @@ def test_a_scheduled_cancel_cancels_everything_when_its_time_comes() -> None:
     rehearse(story)
 
 
+def test_who_sends_much_and_trades_little_may_only_cancel() -> None:
+    async def story(venue: Rehearsal) -> None:
+        (resting,) = await venue.order(limit(BTC_ID, "buy", "0.01", "50000"))
+        for _ in range(10):
+            await venue.order(*([limit(BTC_ID, "buy", "0.01", "1")] * 999))
+        batch: Row = {"type": "order", "orders": [limit(BTC_ID, "buy", "0.01", "50000")] * 10, "grouping": "na"}
+        refused = await venue.act(batch)
+        assert refused["response"].startswith(
+            "Too many cumulative requests sent (10001 > 10000) for cumulative volume traded $0.0."
+        )
+        cancel: Row = {"type": "cancel", "cancels": [{"a": BTC_ID, "o": resting["resting"]["oid"]}] * 10}
+        assert (await venue.act(cancel))["response"]["data"]["statuses"][0] == "success"
+        venue.trade("0.4")
+        assert (await venue.act(batch))["status"] == "ok"
+
+    rehearse(story)
+
+
 UNSERVED: list[tuple[str, Callable[[], Row], str]] = [
     (
         "groups",

@@ -197,6 +197,9 @@ def test_an_agent_is_approved_by_the_owners_own_key() -> None:
             nonce = venue.next_nonce()
             answer = await venue.send(signed_by_user(action | {"nonce": nonce}, key, nonce, fields))
             assert answer["status"] == status, answer
+        elsewhere = action | {"nonce": venue.next_nonce(), "hyperliquidChain": "Testnet"}
+        answer = await venue.send(signed_by_user(elsewhere, DEMO_KEY, elsewhere["nonce"], fields))
+        assert answer == {"status": "err", "response": "The action is for the other chain."}
         assert (await venue.act(ORDER, STRANGER_KEY))["status"] == "ok"
         assert await venue.read("userRole", new) == {"role": "agent", "data": {"user": OWNER}}
         assert {agent["address"]: agent["name"] for agent in await venue.read("extraAgents")} == {

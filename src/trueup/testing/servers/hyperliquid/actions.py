@@ -6,6 +6,7 @@ its own place, and the others stand.
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from itertools import takewhile
 from typing import TypeVar
 
 import msgspec
@@ -88,6 +89,8 @@ class Actions:
         except ValueError as error:
             raise Refused("Unable to recover signer.") from error
         by_user = isinstance(request.action, w.UserAction)
+        if isinstance(request.action, w.UserAction) and request.action.mainnet is not self._mainnet:
+            raise Refused("The action is for the other chain.")
         user = signer if signer in state.accounts else state.agents.get(signer, "")
         if not user or (by_user and user != signer):
             raise Refused(
@@ -165,7 +168,7 @@ class Actions:
         request = _request(asset, order)
         self._check(asset, order, request)
         history = self._history(address)
-        if order.c is not None and any(o.report.client_order_id == order.c for o in history.orders.values()):
+        if order.c is not None and history.find(order.c) is not None:
             raise Refused(f"Order with cloid {order.c} was placed before. asset={order.a}")
         history.next_note = Note(Decimal(order.p), order.t.limit.tif if order.t.limit else None)
         account = self._state.accounts[address]
@@ -173,7 +176,7 @@ class Actions:
 
     def _cancel(self, address: str, number_: int, oid: int | str) -> object:
         asset = self._asset(number_)
-        order = self._find(address, oid)
+        order = self._history(address).find(oid)
         if order is None or order.status != "open" or order.coin != asset.coin:
             raise Refused(f"{_GONE} asset={number_}")
         self._state.cancel(address, order, "canceled")
@@ -181,7 +184,7 @@ class Actions:
 
     def _modify(self, address: str, oid: int | str, order: w.Order) -> object:
         """Replace an order by one of the same side and client order id."""
-        asset, old = self._asset(order.a), self._find(address, oid)
+        asset, old = self._asset(order.a), self._history(address).find(oid)
         if old is None or old.status != "open" or old.coin != asset.coin:
             raise Refused("Cannot modify canceled or filled order")
         request, report = _request(asset, order), old.report
@@ -278,12 +281,6 @@ class Actions:
             raise Refused(f"Invalid asset. asset={number_}")
         return asset
 
-    def _find(self, address: str, oid: int | str) -> Placed | None:
-        orders = self._history(address).orders
-        if isinstance(oid, int):
-            return orders.get(oid)
-        return next((o for o in reversed(orders.values()) if o.report.client_order_id == oid), None)
-
     def _history(self, address: str) -> AccountHistory:
         history = self._state.history(address)
         if history is None:
@@ -342,8 +339,8 @@ def _request(asset: Asset, order: w.Order) -> OrderRequest:
 
 
 def _average(history: AccountHistory, order: Placed) -> str:
-    """The average price of an order's fills."""
-    fills = [fill for fill in history.fills if fill["oid"] == order.oid]
+    """The average price of an order's fills, which are the last that there are."""
+    fills = list(takewhile(lambda fill: fill["oid"] == order.oid, reversed(history.fills)))
     sizes = [Decimal(str(fill["sz"])) for fill in fills]
     with exact():
         worth = sum((Decimal(str(fill["px"])) * each for fill, each in zip(fills, sizes, strict=True)), ZERO)

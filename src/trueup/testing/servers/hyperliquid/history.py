@@ -40,6 +40,7 @@ class AccountHistory:
     Attributes:
         address: Whose.
         orders: By order id.
+        working: Those that may still trade.
         told: What a fact became, by its key: the kind of row, and the row.
         volume: Worth of everything traded.
         next_note: What the venue was asked for beyond what the exchange knows, until the next order takes it.
@@ -52,6 +53,7 @@ class AccountHistory:
         self.fundings: list[Row] = []
         self.ledger: list[Row] = []
         self.orders: dict[int, Placed] = {}
+        self.working: dict[int, Placed] = {}
         self.told: dict[str, tuple[str, Row]] = {}
         self.volume = ZERO
         self.seen = 0
@@ -65,6 +67,7 @@ class AccountHistory:
         self._coins: dict[str, Decimal] = defaultdict(Decimal)
         self._liquidating = ""
         self._canceling = ""
+        self._by_cloid: dict[str, int] = {}
 
     def catch_up(self) -> "AccountHistory":
         """Fold what is new. Raises :class:`Unavailable` where the exchange does."""
@@ -88,6 +91,10 @@ class AccountHistory:
             self.catch_up()
         finally:
             self._canceling = ""
+
+    def find(self, oid: int | str | None) -> Placed | None:
+        """An order by its id or its client order id; of a modified one the newest. None where there is none."""
+        return self.orders.get(self._by_cloid.get(oid, 0) if isinstance(oid, str) else oid or 0)
 
     def oid(self, venue_order_id: str) -> int:
         """The venue's number of an order of the exchange."""
@@ -217,8 +224,12 @@ class AccountHistory:
         if placed is None:
             placed = Placed(oid, asset.coin, report, self.next_note or Note.of(report), report.venue_time)
             self.next_note = None
+            if report.client_order_id:
+                self._by_cloid[report.client_order_id] = oid
         placed = msgspec.structs.replace(placed, report=report, status=self._status(placed, report))
-        self.orders[oid] = placed
+        self.orders[oid] = self.working[oid] = placed
+        if placed.status != "open":
+            del self.working[oid]
         self.told[fact_key(report) or ""] = ("order", placed.update())
 
     def _status(self, placed: Placed, report: e.OrderReported) -> str:

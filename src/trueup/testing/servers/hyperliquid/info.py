@@ -168,12 +168,7 @@ def _orders(state: State, asked: Question, show: Callable[[Placed], Row]) -> lis
 
 def _order_status(state: State, asked: Question) -> Row:
     history = state.history(asked.user)
-    orders = history.orders if history else {}
-    if isinstance(asked.oid, int):
-        order = orders.get(asked.oid)
-    else:
-        same = (each for each in reversed(orders.values()) if each.report.client_order_id == asked.oid)
-        order = next(same, None)
+    order = history.find(asked.oid) if history else None
     return {"status": "unknownOid"} if order is None else {"status": "order", "order": order.past()}
 
 

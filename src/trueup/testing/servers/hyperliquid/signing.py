@@ -159,6 +159,11 @@ class UserAction(Action, frozen=True):
     signature_chain_id: str
     hyperliquid_chain: Literal["Mainnet", "Testnet"]
 
+    @property
+    def mainnet(self) -> bool:
+        """Which of the two chains it is for."""
+        return self.hyperliquid_chain == "Mainnet"
+
 
 class ApproveAgent(UserAction, frozen=True, tag="approveAgent"):
     """Let another key sign for the account."""

@@ -80,7 +80,7 @@ class State:
     def open_orders(self, address: str, dex: str | None) -> Sequence[Placed]:
         """Orders that may still trade, newest first: of a dex, or (None) of all. The main dex has the spot orders."""
         history = self.history(address)
-        working = [order for order in history.orders.values() if order.status == "open"] if history else []
+        working = history.working.values() if history else ()
         wallets = {"": {"", SPOT}}.get(dex, {dex}) if dex is not None else None
         chosen = [o for o in working if wallets is None or self.assets.by_coin[o.coin].wallet in wallets]
         return sorted(chosen, key=lambda order: -order.oid)

@@ -32,12 +32,22 @@ DEPOSITS: Mapping[str, Decimal] = {
 }
 
 
-def demo_server(clock: Clock, random: Random, *, plan: FaultPlan = NO_FAULTS) -> HyperliquidServer:
-    """A server with one account that has money in every wallet; its exchange is ``server.exchange``."""
+def demo_server(
+    clock: Clock, random: Random, *, plan: FaultPlan = NO_FAULTS, mainnet: bool = True
+) -> HyperliquidServer:
+    """A server with one account that has money in every wallet; its exchange is ``server.exchange``.
+
+    Args:
+        clock: Whose time is the venue's.
+        random: Where the walk of prices comes from.
+        plan: What goes wrong at the exchange.
+        mainnet: Which of the two chains signatures are for. The venue's own client takes any address but the live
+            one for the other.
+    """
     exchange = PaperExchange(hyperliquid_markets(), clock=clock, random=random, plan=plan)
     exchange.open_account(DEMO_ACCOUNT, DEPOSITS)
     owner, agent = address_of(DEMO_KEY), address_of(DEMO_AGENT_KEY)
-    return HyperliquidServer(exchange, {owner: DEMO_ACCOUNT}, clock=clock, agents={agent: owner})
+    return HyperliquidServer(exchange, {owner: DEMO_ACCOUNT}, clock=clock, agents={agent: owner}, mainnet=mainnet)
 
 
 def address_of(key: str) -> str:
