@@ -115,6 +115,19 @@ def test_an_answer_that_is_not_the_stream_is_judged_by_the_venues_table() -> Non
     asyncio.run(story())
 
 
+def test_half_of_a_refusal_is_unavailable_with_its_status() -> None:
+    async def half(exchange: Exchange) -> None:
+        await exchange.raw(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 100\r\n\r\nwho")
+        exchange.reset()
+
+    async def story() -> None:
+        with pytest.raises(Unavailable, match="answered /stream with status 401"):
+            async with listening(half):
+                pass
+
+    asyncio.run(story())
+
+
 def test_a_venue_that_does_not_begin_its_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "CONNECT_S", 0.1)
 
