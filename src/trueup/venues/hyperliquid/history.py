@@ -1,9 +1,9 @@
 """The history of an account: fills, slices of TWAP orders, funding, and other movements of money, as one.
 
 The venue has no sequence numbers. Each list is asked for from a time on, that time included, and answers with the
-oldest rows first. The last millisecond of an answer may be cut in the middle, so its rows are left to the next one,
-which begins with it: every millisecond is read whole. A list is at its end where an answer has no later time. The list
-that is furthest behind goes first, so facts come nearly in venue order.
+oldest rows first. A long answer may be cut in the middle of its last millisecond, so the rows of that one are left to
+the next answer, which begins with it: every millisecond is read whole. A list is at its end where an answer is short.
+The list that is furthest behind goes first, so facts come nearly in venue order.
 
 Slices of TWAP orders may stand among the fills too: they have one identity in both lists.
 """
@@ -105,21 +105,19 @@ async def _ask(session: Session, kind: str, place: Place, cut_min: int, retentio
     if kind == FILLS:
         retention.fills(place.at, place.anchor, stamps)
     times = [stamp.time for stamp in stamps if stamp is not None]
-    if len(raw) >= cut_min and times and times[0] > times[-1]:
-        raise Malformed(
-            f"{kind}: the newest rows come first, so older ones may have been cut off.", remedy="Ask again."
-        )
     last = max(times, default=place.at)
+    if len(raw) < cut_min:
+        return _Page(raw, _at(last, stamps) if raw else place, done=True)
+    if times and times[0] > times[-1]:
+        raise Malformed(f"{kind}: the newest rows come first, so older ones may be cut off.", remedy="Ask again.")
     if last > place.at:
         whole = [row for row, stamp in zip(raw, stamps, strict=True) if stamp is None or stamp.time < last]
         return _Page(whole, _at(last, stamps), done=False)
-    if len(raw) >= cut_min:
-        session.warn(
-            f"{kind}: {len(raw)} rows or more are of {format_time(from_ms(place.at))}; the venue gives no more of one "
-            "millisecond, so some of that one may be missing. A comparison of positions and balances shows it."
-        )
-        return _Page(raw, Place(place.at + 1), done=False)
-    return _Page(raw, _at(place.at, stamps) if raw else place, done=True)
+    session.warn(
+        f"{kind}: {len(raw)} rows or more are of {format_time(from_ms(place.at))}; the venue gives no more of one "
+        "millisecond, so some of that one may be missing. A comparison of positions and balances shows it."
+    )
+    return _Page(raw, Place(place.at + 1), done=False)
 
 
 def _slices(raw: Sequence[msgspec.Raw], stamps: Sequence[Stamp | None], place: Place) -> _Page:

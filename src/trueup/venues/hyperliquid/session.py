@@ -31,6 +31,9 @@ from trueup.venues.transport.skew import ClockSkew
 CLOCKS_APART_MS_MAX = 60_000
 """The offset is compensated; one beyond this is a clock that nobody looks after."""
 
+MARKETS_S = 300.0
+"""How old a list of the markets may be; one that does not know a coin is asked for anew at once."""
+
 WARNINGS_MAX = 100
 REFUSED_MAX = 10_000
 """Refused rows that wait to be put on record; more come only where nobody asks for them."""
@@ -100,6 +103,7 @@ class Session:
         self.warnings: deque[str] = deque(maxlen=WARNINGS_MAX)
         self._refused: deque[Refused] = deque(maxlen=REFUSED_MAX)
         self._listed: Sequence[Instrument] = ()
+        self._listed_at = 0.0
         self._lock = asyncio.Lock()
 
     async def ask(self, kind: str, fields: Fields, priority: Priority = Priority.RECONCILE) -> Answer:
@@ -128,11 +132,12 @@ class Session:
             if not self._listed:
                 await self._list(priority)
 
-    async def listed(self) -> Sequence[Instrument]:
-        """The markets, asked anew. Raises as :meth:`ready` does."""
+    async def listed(self, *, anew: bool = False) -> Sequence[Instrument]:
+        """The markets, as they were up to :data:`MARKETS_S` ago, or asked anew. Raises as :meth:`ready` does."""
         async with self._lock:
             await self._see_whose(Priority.RECONCILE)
-            await self._list(Priority.RECONCILE)
+            if anew or not self._listed or self.clock.monotonic() - self._listed_at > MARKETS_S:
+                await self._list(Priority.RECONCILE)
             return self._listed
 
     async def role_of(self, address: str, priority: Priority = Priority.RECONCILE) -> Role:
@@ -152,7 +157,7 @@ class Session:
         name = " ".join(filter(None, (kind, str(fields.get("dex", "")))))
         reading = self.reader.read(name, body, asked)
         if _of_unknown_market(reading):
-            await self.listed()
+            await self.listed(anew=True)
             reading = self.reader.read(name, body, asked)
         return reading
 
@@ -194,7 +199,7 @@ class Session:
             listed += self._defined("meta", fields, meta.body)
             self.assets.name_perpetuals(_whole("meta", meta.body), places.get(dex, 0))
         self.assets.define(listed)
-        self._listed = listed
+        self._listed, self._listed_at = listed, self.clock.monotonic()
 
     def _defined(self, kind: str, fields: Fields, body: bytes) -> Sequence[Instrument]:
         reading = self.reader.read(kind, body, msgspec.json.encode({"type": kind, **fields}))

@@ -25,6 +25,7 @@ from trueup.model.errors import AuthenticationFailed, BadInput, Malformed, Rejec
 from trueup.model.times import from_ms
 from trueup.model.venues import Mark
 from trueup.venues.hyperliquid.live import HyperliquidVenue
+from trueup.venues.hyperliquid.session import MARKETS_S
 
 BTC = "BTC/USDC:USDC"
 GOLD = "xyz:GOLD/USDC:USDC"
@@ -105,18 +106,23 @@ def test_a_market_that_was_listed_since_is_asked_for() -> None:
         return snapshot, len(await venue.instruments())
 
     snapshot, count = run(story, script)
-    assert script.kinds().count("spotMeta") == 3  # first, for the unknown coin, and for the list of instruments
+    assert script.kinds().count("spotMeta") == 2
     assert set(snapshot.unmapped) == {"@200"}
     assert count == 6
 
 
-def test_instruments_are_asked_anew_each_time() -> None:
+def test_instruments_are_asked_for_again_when_they_are_old() -> None:
     script = Script()
+    clock = HandClock()
 
     async def story(venue: HyperliquidVenue) -> tuple[object, object]:
-        return await venue.instruments(), await venue.instruments()
+        first = await venue.instruments()
+        assert await venue.instruments() is first
+        assert script.kinds().count("meta") == 1
+        clock.at += int((MARKETS_S + 1) * 1e9)
+        return first, await venue.instruments()
 
-    first, second = run(story, script)
+    first, second = run(story, script, clock=clock)
     assert [instrument.symbol for instrument in first] == [
         "PURR/USDC",
         "HYPE/USDC",
