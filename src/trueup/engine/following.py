@@ -135,8 +135,9 @@ class Follower:
         while not self._inbox.ended:
             items = await self._inbox.take(pull_at - loop.time())
             facts = [item for item in items if not isinstance(item, Gap)]
-            if len(facts) < len(items) or loop.time() >= pull_at or self._unknown(facts):
-                if not await self._pull():
+            unknown = self._unknown(facts)
+            if len(facts) < len(items) or loop.time() >= pull_at or unknown:
+                if not await self._pull(listed=self.last_pull is not None and not unknown):
                     break
                 pull_at = loop.time() + self._pace.pull_s
             await keep_refused(self._ledger, self._venue.refused())
@@ -144,13 +145,13 @@ class Follower:
                 self._acknowledged(facts, await served(self._ledger, Facts(facts)))
         self._inbox.raise_why()
 
-    async def _pull(self) -> bool:
+    async def _pull(self, *, listed: bool) -> bool:
         """Pull, again and more and more slowly while the venue cannot be reached; False where the end came first."""
         self.pulled.clear()
         failures = 0
         while not self._inbox.ended:
             try:
-                self.last_pull = await pull(self._ledger, self._venue)
+                self.last_pull = await pull(self._ledger, self._venue, listed=listed)
             except _LATER:
                 if failures == self._pace.failures_max:
                     raise

@@ -94,7 +94,9 @@ def silent(_pull: Pull) -> None:
     """Nobody watches."""
 
 
-async def pull(ledger: Ledger, venue: LiveVenue, progress: Progress = silent, *, since: int | None = None) -> Pull:
+async def pull(
+    ledger: Ledger, venue: LiveVenue, progress: Progress = silent, *, since: int | None = None, listed: bool = False
+) -> Pull:
     """Book a venue's instruments, then its history from where the last pull ended.
 
     Args:
@@ -102,6 +104,7 @@ async def pull(ledger: Ledger, venue: LiveVenue, progress: Progress = silent, *,
         venue: Whose history.
         progress: Called after each commit.
         since: A venue time to begin at instead, in nanoseconds.
+        listed: Whether the instruments are booked already; their lists are long, and change seldom.
 
     Raises:
         BadInput: The venue is of another account.
@@ -111,7 +114,7 @@ async def pull(ledger: Ledger, venue: LiveVenue, progress: Progress = silent, *,
     if venue.account != ledger.account:
         raise BadInput("account", venue.account, f"the ledger is of {ledger.account}", remedy="Take the other one.")
     report = Pull(ledger.account)
-    terms = [InstrumentDefined(ledger.account, terms) for terms in await venue.instruments()]
+    terms = [] if listed else [InstrumentDefined(ledger.account, terms) for terms in await venue.instruments()]
     for start in range(0, len(terms), CHUNK):
         await _book(ledger, Page(terms[start : start + CHUNK], None), report)
     await _keep(ledger, venue, report)

@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
 
+from trueup.book.book import Book
 from trueup.engine.clock import SystemClock
+from trueup.engine.reading import Hints, hints_of
 from trueup.model.identifiers import AccountId
+from trueup.model.numbers import ZERO
 from trueup.ports import LiveVenue
 from trueup.testing.conformance.rig import Call, TickingClock
 from trueup.testing.servers.proxy import Moment, TcpProxy
@@ -30,8 +33,9 @@ class SocketRig:
         symbol: str,
         lot: Decimal,
         page: int,
+        money_step: Decimal = ZERO,
         words: Mapping[Call, bytes],
-        connect: Callable[[Random], LiveVenue],
+        connect: Callable[[Random, Hints], LiveVenue],
     ) -> None:
         self.account = account
         self.exchange = exchange
@@ -39,13 +43,15 @@ class SocketRig:
         self.symbol = symbol
         self.lot = lot
         self.page = page
+        self.money_step = money_step
         self._proxy = proxy
         self._words = words
         self._connect = connect
         self._venues: list[LiveVenue] = []
 
-    async def venue(self) -> LiveVenue:
-        venue = self._connect(Random(len(self._venues)))
+    async def venue(self, book: Book | None = None) -> LiveVenue:
+        hints = Hints() if book is None else hints_of(book)
+        venue = self._connect(Random(len(self._venues)), hints)
         self._venues.append(venue)
         return venue
 

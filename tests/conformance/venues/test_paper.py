@@ -9,8 +9,10 @@ from random import Random
 import pytest
 
 from tests.conformance.venues.rigs import SocketRig, clock
+from trueup.book.book import Book
 from trueup.model.errors import OutcomeUnknown, Unavailable
 from trueup.model.identifiers import AccountId
+from trueup.model.numbers import ZERO
 from trueup.ports import Clock, LiveVenue
 from trueup.testing.conformance.rig import Call, Setup, TickingClock
 from trueup.testing.conformance.venues import CHECKS, Check, name, run
@@ -72,6 +74,7 @@ class ProcessRig:
     symbol = SYMBOL
     lot = LOT
     page = PAGE
+    money_step = ZERO
 
     def __init__(self, clock: TickingClock, make: type[BrokenLine] = BrokenLine) -> None:
         hang_ups = tuple(Disconnect(account=ACCOUNT) for _ in range(1_000))  # one strikes with each step
@@ -81,7 +84,7 @@ class ProcessRig:
         self._make = make
         self._armed: tuple[type[calls.Call] | None, int, bool] = None, 0, False
 
-    async def venue(self) -> LiveVenue:
+    async def venue(self, book: Book | None = None) -> LiveVenue:
         venue = self._make(self.exchange, self.clock, Random(len(self.venues)))
         self.venues.append(venue)
         self._arm()
@@ -131,7 +134,7 @@ async def over_a_socket() -> AsyncIterator[SocketRig]:
                 lot=LOT,
                 page=PAGE,
                 words={call: kind.__name__.encode() for call, kind in _LOST.items()},
-                connect=lambda random: PaperClient("127.0.0.1", proxy.port, ACCOUNT, clock=now, random=random),
+                connect=lambda random, _: PaperClient("127.0.0.1", proxy.port, ACCOUNT, clock=now, random=random),
             )
             yield rig
             await rig.aclose()

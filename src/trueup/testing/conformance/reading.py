@@ -6,9 +6,8 @@ from trueup.engine.pulling import pull
 from trueup.engine.reconciling_live import reconcile_live
 from trueup.model.differences import Status
 from trueup.model.errors import RateLimited, Unavailable
-from trueup.model.events import FillBooked
+from trueup.model.events import FillBooked, InstrumentDefined
 from trueup.model.facts import fact_key
-from trueup.ports import LiveVenue
 from trueup.testing.conformance.life import Books, books_of, happened, held, live, require_truth, trade, trades
 from trueup.testing.conformance.rig import Rig, require
 
@@ -36,7 +35,8 @@ async def check_a_fresh_adapter_goes_on_from_the_durable_cursor(rig: Rig) -> Non
     with books_of(rig) as books:
         for _ in range(3):
             live(rig)
-            await pull(books.restart(), await rig.venue())
+            ledger = books.restart()
+            await pull(ledger, await rig.venue(ledger.book))
             require_truth(rig, books.ledger)
 
 
@@ -58,11 +58,15 @@ async def check_every_cursor_is_exact(rig: Rig) -> None:
     lacking = trades(happened(rig)) - trades(everything.values())
     require(not lacking, f"from the start the history lacks {dict(lacking)}")
     before: set[str] = set()
-    async for page, cursor in venue.history(None):
-        before.update(fact_key(fact) or "" for fact in page)
-        behind = {fact_key(fact) async for later, _ in (await rig.venue()).history(cursor) for fact in later}
-        lost = everything.keys() - before - behind
-        require(not lost, f"behind cursor {cursor} the history lacks {sorted(lost)[:5]}")
+    with books_of(rig) as books:
+        books.ledger.book_facts(InstrumentDefined(rig.account, terms) for terms in await venue.instruments())
+        async for page, cursor in venue.history(None):
+            before.update(fact_key(fact) or "" for fact in page)
+            books.ledger.book_facts(page)
+            later = (await rig.venue(books.ledger.book)).history(cursor)
+            behind = {fact_key(fact) async for facts, _ in later for fact in facts}
+            lost = everything.keys() - before - behind
+            require(not lost, f"behind cursor {cursor} the history lacks {sorted(lost)[:5]}")
 
 
 async def check_a_cursor_for_a_time_leaves_out_nothing_since(rig: Rig) -> None:
@@ -82,6 +86,8 @@ async def check_a_cursor_for_a_time_leaves_out_nothing_since(rig: Rig) -> None:
 async def check_a_snapshot_is_the_truth_and_the_book_agrees(rig: Rig) -> None:
     """The venue's state is what is held, and comparing it with the book finds no difference."""
     live(rig)
+    trade(rig, "sell", 2)
+    trade(rig, "buy", 1)
     venue = await rig.venue()
     snapshot = await venue.snapshot()
     require(not snapshot.failed and not snapshot.unmapped, f"all of it can be read, and {snapshot.failed} could not")
@@ -114,9 +120,8 @@ async def check_a_pull_resumes_after_every_cut(rig: Rig) -> None:
         for nth in range(1, CUTS_MAX):
             before = rig.cuts
             rig.cut_at(nth, acted=acted)
-            venue = await rig.venue()
             with books_of(rig) as books:
-                await _pull_in_the_end(books, venue)
+                await _pull_in_the_end(rig, books)
                 require_truth(rig, books.ledger)
             if rig.cuts == before:
                 break
@@ -131,7 +136,7 @@ async def check_a_cut_between_pages_loses_nothing(rig: Rig) -> None:
     with books_of(rig) as books:
         async for _ in venue.history(None):
             await rig.cut()
-            await _pull_in_the_end(books, venue)
+            await _pull_in_the_end(rig, books)
         _require_all_trades(rig, books)
 
 
@@ -148,12 +153,13 @@ READING = (
 )
 
 
-async def _pull_in_the_end(books: Books, venue: LiveVenue) -> None:
-    """Pull; where the venue could not be reached once, go on where that ended, as a program does."""
+async def _pull_in_the_end(rig: Rig, books: Books) -> None:
+    """Pull; where the venue could not be reached once, go on where that ended, as a program does that begins again."""
     try:
-        await pull(books.ledger, venue)
+        await pull(books.ledger, await rig.venue(books.ledger.book))
     except (Unavailable, RateLimited):
-        await pull(books.restart(), venue)
+        ledger = books.restart()
+        await pull(ledger, await rig.venue(ledger.book))
 
 
 def _trade_much(rig: Rig) -> None:

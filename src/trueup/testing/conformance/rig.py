@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Literal, Protocol
 
+from trueup.book.book import Book
 from trueup.model.identifiers import AccountId
 from trueup.model.times import NS_PER_MS, NS_PER_SECOND
 from trueup.ports import Clock, LiveVenue
@@ -26,6 +27,7 @@ class Rig(Protocol):
         symbol: A derivative that settles in the account's money.
         lot: A quantity of it that may be traded at once; the market offers more than ten, and fewer than 150.
         page: Facts that one answer of the history holds at most.
+        money_step: The smallest amount of money that the venue states; 0 where it states every digit.
     """
 
     account: AccountId
@@ -34,9 +36,10 @@ class Rig(Protocol):
     symbol: str
     lot: Decimal
     page: int
+    money_step: Decimal
 
-    async def venue(self) -> LiveVenue:
-        """The adapter, as a program that begins would make it; the rig closes it."""
+    async def venue(self, book: Book | None = None) -> LiveVenue:
+        """The adapter, as a program that begins would make it, with what its book knows; the rig closes it."""
         ...
 
     async def cut(self) -> None:

@@ -1,0 +1,73 @@
+"""The Hyperliquid adapter keeps to the port, against a server that was written without it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from tests.conformance.venues.rigs import SocketRig, clock
+from trueup.engine.reading import Hints
+from trueup.testing.conformance.venues import CHECKS, Check, name, run
+from trueup.testing.servers.hyperliquid.server import HyperliquidServer
+from trueup.testing.servers.hyperliquid.world import (
+    DEMO_ACCOUNT,
+    DEMO_AGENT_KEY,
+    DEMO_KEY,
+    address_of,
+    hyperliquid_markets,
+)
+from trueup.testing.servers.proxy import TcpProxy
+from trueup.testing.servers.serving import serving
+from trueup.venues.hyperliquid.live import HyperliquidVenue
+from trueup.venues.paper.exchange import PaperExchange
+from trueup.venues.transport.secrets import Secret
+
+UNLIMITED = 1_000_000
+
+
+@asynccontextmanager
+async def hyperliquid() -> AsyncIterator[SocketRig]:
+    now = clock()
+    exchange = PaperExchange(hyperliquid_markets(), clock=now, random=Random(1))
+    exchange.open_account(DEMO_ACCOUNT, {"USDC": Decimal(1_000_000)})
+    owner, agent = address_of(DEMO_KEY), address_of(DEMO_AGENT_KEY)
+    server = HyperliquidServer(
+        exchange, {owner: DEMO_ACCOUNT}, clock=now, agents={agent: owner}, weight_per_minute=UNLIMITED
+    )
+
+    def connect(random: Random, hints: Hints) -> HyperliquidVenue:
+        return HyperliquidVenue(
+            DEMO_ACCOUNT,
+            address=owner,
+            signer=Secret("signer", DEMO_AGENT_KEY),
+            rest_url=f"http://127.0.0.1:{proxy.port}",
+            stream_url=f"ws://127.0.0.1:{proxy.port}/ws",
+            clock=now,
+            random=random,
+            instruments=hints.instruments,
+            learnt=hints.learnt,
+        )
+
+    async with serving(server) as address:
+        with TcpProxy(address.host, address.port) as proxy:
+            rig = SocketRig(
+                exchange,
+                now,
+                proxy,
+                account=DEMO_ACCOUNT,
+                symbol="BTC/USDC:USDC",
+                lot=Decimal("0.02"),
+                page=2_000,
+                words={"place": b'"type":"order"', "cancel": b'"type":"cancel'},
+                connect=connect,
+            )
+            yield rig
+            await rig.aclose()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name)
+def test_hyperliquid_conforms(check: Check) -> None:
+    asyncio.run(run(check, hyperliquid))

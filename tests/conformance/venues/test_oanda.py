@@ -1,0 +1,65 @@
+"""The OANDA adapter keeps to the port, against a server that was written without it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from random import Random
+
+import pytest
+
+from tests.conformance.venues.rigs import SocketRig, clock
+from trueup.engine.reading import Hints
+from trueup.testing.conformance.venues import CHECKS, Check, name, run
+from trueup.testing.servers.oanda.demo import ACCOUNT, ACCOUNT_ID, TOKEN, demo_markets
+from trueup.testing.servers.oanda.server import TRANSACTIONS_MAX, OandaServer
+from trueup.testing.servers.proxy import TcpProxy
+from trueup.testing.servers.serving import serving
+from trueup.venues.oanda.live import OandaVenue
+from trueup.venues.paper.exchange import PaperExchange
+from trueup.venues.transport.secrets import Secret
+
+
+@asynccontextmanager
+async def oanda() -> AsyncIterator[SocketRig]:
+    now = clock()
+    exchange = PaperExchange(demo_markets(), clock=now, random=Random(1))
+    exchange.open_account(ACCOUNT, {"USD": Decimal(100_000_000)})
+    server = OandaServer(exchange, {ACCOUNT_ID: ACCOUNT}, clock=now, tokens={TOKEN: (ACCOUNT_ID,)}, requests_max=0)
+
+    def connect(random: Random, hints: Hints) -> OandaVenue:
+        url = f"http://127.0.0.1:{proxy.port}"
+        return OandaVenue(
+            ACCOUNT,
+            account_id=ACCOUNT_ID,
+            token=Secret("token", TOKEN),
+            rest_url=url,
+            stream_url=url,
+            clock=now,
+            random=random,
+            home_currency=hints.home_currency,
+            open_orders=hints.open_orders,
+            learnt=hints.learnt,
+        )
+
+    async with serving(server) as address:
+        with TcpProxy(address.host, address.port) as proxy:
+            rig = SocketRig(
+                exchange,
+                now,
+                proxy,
+                account=ACCOUNT,
+                symbol="EUR/USD",
+                lot=Decimal(500_000),
+                page=TRANSACTIONS_MAX,
+                money_step=Decimal("0.0001"),
+                words={"place": b'"order"', "cancel": b"/cancel"},
+                connect=connect,
+            )
+            yield rig
+            await rig.aclose()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name)
+def test_oanda_conforms(check: Check) -> None:
+    asyncio.run(run(check, oanda))
