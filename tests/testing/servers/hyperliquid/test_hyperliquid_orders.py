@@ -15,9 +15,11 @@ from tests.testing.servers.hyperliquid.rehearsal import (
     Row,
     limit,
     rehearse,
+    signed,
     trigger,
 )
-from trueup.testing.servers.hyperliquid.world import DEMO_ACCOUNT
+from trueup.testing.servers.hyperliquid.world import DEMO_ACCOUNT, DEMO_AGENT_KEY
+from trueup.venues.paper.faults import TimeOut
 
 CLOID, OTHER_CLOID = "0x" + 32 * "a", "0x" + 32 * "b"
 
@@ -251,6 +253,26 @@ def test_who_sends_much_and_trades_little_may_only_cancel() -> None:
         assert (await venue.act(batch))["status"] == "ok"
 
     rehearse(story)
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_an_order_whose_outcome_is_lost_is_found_by_its_cloid_or_is_not(placed: bool) -> None:
+    async def story(venue: Rehearsal) -> None:
+        action: Row = {
+            "type": "order",
+            "orders": [limit(BTC_ID, "buy", "0.01", "50000", "Alo", CLOID)],
+            "grouping": "na",
+        }
+        answer = await venue.http.post("/exchange", json=signed(action, DEMO_AGENT_KEY, venue.next_nonce()))
+        assert answer.status_code == 504
+        status = await venue.read("orderStatus", oid=CLOID)
+        if placed:
+            assert (status["order"]["status"], status["order"]["order"]["tif"]) == ("open", "Alo")
+        else:
+            assert status == {"status": "unknownOid"}
+            assert "resting" in (await venue.order(limit(BTC_ID, "buy", "0.01", "50000", cloid=CLOID)))[0]
+
+    rehearse(story, TimeOut(account=DEMO_ACCOUNT, placed=placed))
 
 
 UNSERVED: list[tuple[str, Callable[[], Row], str]] = [

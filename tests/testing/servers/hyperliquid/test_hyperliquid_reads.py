@@ -26,7 +26,7 @@ from trueup.ports import Reading
 from trueup.testing.servers.hyperliquid.world import DEMO_ACCOUNT
 from trueup.venues.files import merge_snapshots
 from trueup.venues.hyperliquid.reader import HyperliquidReader
-from trueup.venues.paper.faults import Liquidation, Outage, PartialSnapshot
+from trueup.venues.paper.faults import Liquidation, Outage, PartialSnapshot, StaleSnapshot
 
 STRANGER = "0x" + 20 * "77"
 
@@ -373,3 +373,15 @@ def test_half_a_state_is_none() -> None:
         assert (await venue.read("clearinghouseState"))["withdrawable"] == "100000.0"
 
     rehearse(story, PartialSnapshot(account=DEMO_ACCOUNT, part="positions"))
+
+
+def test_a_stale_state_is_of_one_moment() -> None:
+    async def story(venue: Rehearsal) -> None:
+        venue.trade("0.1")
+        first = await venue.read("clearinghouseState")
+        venue.clock.pass_ms(1_000)
+        venue.exchange.move(BTC, D(65_000))
+        assert await venue.read("clearinghouseState") == first
+        assert (await venue.read("clearinghouseState"))["time"] == first["time"] + 1_000
+
+    rehearse(story, StaleSnapshot(account=DEMO_ACCOUNT, nth=2))

@@ -66,16 +66,11 @@ class Feeds:
 
     def say(self, channel: str, data: object) -> None:
         """Put a message in line."""
-        if len(self._waiting) >= MESSAGES_MAX:
-            self.end("Too slow")
-            return
-        self._waiting.append({"channel": channel, "data": data})
-        self.woken.set()
+        self._put({"channel": channel, "data": data})
 
     def pong(self) -> None:
         """Answer a ping."""
-        self._waiting.append({"channel": "pong"})
-        self.woken.set()
+        self._put({"channel": "pong"})
 
     def end(self, reason: str) -> None:
         """Let the connection end, after what waits."""
@@ -143,6 +138,13 @@ class Feeds:
         for wanted, channel, data in _REPORTS[kind](user, row):
             if (wanted, user) in self._wanted:
                 self.say(channel, data)
+
+    def _put(self, message: Row) -> None:
+        if len(self._waiting) >= MESSAGES_MAX:
+            self.end("Too slow")
+            return
+        self._waiting.append(message)
+        self.woken.set()
 
     def _read(self, wanted: object) -> Subscription | None:
         """A subscription of a known kind to something there is; None for any other."""

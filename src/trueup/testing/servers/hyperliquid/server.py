@@ -173,7 +173,7 @@ class HyperliquidServer:
                 self._obey(msgspec.json.decode(text), feeds, host)
             except msgspec.DecodeError:
                 feeds.say("error", f"Error parsing JSON into valid websocket request: {text!s}")
-            except Unavailable as error:
+            except (Unavailable, OutcomeUnknown) as error:
                 feeds.end(error.message)
 
     def _obey(self, message: object, feeds: Feeds, host: str) -> None:

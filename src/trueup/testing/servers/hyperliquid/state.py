@@ -116,7 +116,7 @@ class State:
         held = [(assets[p.instrument], p) for p in (snapshot.positions or {}).values() if p.instrument in assets]
         with exact():
             rows = [self._position(address, asset, position) for asset, position in held]
-            values = [position.quantity * self.mid(asset) for asset, position in held]
+            values = [position.quantity * _mark(position) for _, position in held]
             used = sum((self._margin(address, *pair) for pair in held), ZERO)
             equity = cash + sum((position.unrealized_pnl or ZERO for _, position in held), ZERO)
             summary = {
@@ -125,7 +125,7 @@ class State:
                 "totalRawUsd": number(equity - sum(values, ZERO)),
                 "totalMarginUsed": rounded(used),
             }
-            least = sum((HALF * a.market.initial_margin * abs(p.quantity) * self.mid(a) for a, p in held), ZERO)
+            least = sum((HALF * a.market.initial_margin * abs(p.quantity) * _mark(p) for a, p in held), ZERO)
             return {
                 "marginSummary": summary,
                 "crossMarginSummary": summary,
@@ -170,7 +170,7 @@ class State:
         return snapshot
 
     def _position(self, address: str, asset: Asset, position: VenuePosition) -> Row:
-        value = abs(position.quantity) * self.mid(asset)
+        value = abs(position.quantity) * _mark(position)
         margin, gain = self._margin(address, asset, position), position.unrealized_pnl or ZERO
         history = self.history(address)
         paid = history.paid[position.instrument] if history else {}
@@ -190,8 +190,13 @@ class State:
         }
 
     def _margin(self, address: str, asset: Asset, position: VenuePosition) -> Decimal:
-        return quotient(abs(position.quantity) * self.mid(asset), Decimal(self.leverage_of(address, asset)))
+        return quotient(abs(position.quantity) * _mark(position), Decimal(self.leverage_of(address, asset)))
 
     @staticmethod
     def _in_days(clock: Clock) -> int:
         return milliseconds(clock.now()) + AGENT_DAYS * _DAY_MS
+
+
+def _mark(position: VenuePosition) -> Decimal:
+    """The price at the cut; positions of the exchange always have one."""
+    return position.mark_price or ZERO
