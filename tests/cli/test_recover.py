@@ -1,12 +1,16 @@
 """``trueup recover``: heals what a copy can heal, says what it did, and what is left."""
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import FX, MAIN, OANDA, STORY, Trueup, files, rows, written
+from tests.damage.harms import frames_in
+from trueup.journal.frame import HEADER_BYTES
 from trueup.journal.segment_file import BLOCK, segment_path
+from trueup.journal.sqlite import open_writer
 
 LEDGER = "hyperliquid%3Amain"
 
@@ -81,6 +85,35 @@ def test_what_the_views_do_not_hold_comes_from_a_backup(story: Trueup, data: Pat
     left = story("recover")
     assert left.code == 1
     assert "--from-backup" in left.out
+    assert story("recover", "--from-backup", tmp_path / "backup").code == 0
+    assert head_of(story) == head
+
+
+@pytest.mark.parametrize("lie", ["UPDATE frames SET body = zeroblob(9)", "UPDATE frames SET hash = zeroblob(32)"])
+def test_views_whose_frames_prove_nothing_do_not_stand_before_a_backup(
+    story: Trueup, data: Path, tmp_path: Path, lie: str
+) -> None:
+    head = head_of(story)
+    assert story("backup", "create", "--to", tmp_path / "backup").code == 0
+    flip(segment_path(log_of(data), 1), BLOCK + 300)
+    with closing(open_writer(data / "views.sqlite3")) as database:
+        database.execute(lie)
+    assert story("recover", "--from-backup", tmp_path / "backup").code == 0
+    assert head_of(story) == head
+
+
+def test_views_of_another_history_do_not_stand_before_a_backup(story: Trueup, data: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(data, tmp_path / "other")
+    first = rows("user_fills.json")[0]
+    for number, place in enumerate((data, other)):
+        answer = written(tmp_path / f"{number}.json", [first | {"tid": 50_000 + number}])
+        assert story("import", answer, STORY / "spot_meta.json", *MAIN, "--data", place).code == 0
+    head = head_of(story)
+    assert story("backup", "create", "--to", tmp_path / "backup").code == 0
+    shutil.copy(other / "views.sqlite3", data)
+    log = segment_path(log_of(data), 1)
+    flip(log, max(at for at, _ in frames_in(log)) + HEADER_BYTES + 5)
+    assert story("recover").code == 1
     assert story("recover", "--from-backup", tmp_path / "backup").code == 0
     assert head_of(story) == head
 

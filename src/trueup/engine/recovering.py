@@ -9,6 +9,7 @@ no copy heals stays as it is.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import product
 from typing import Protocol
 
 import msgspec
@@ -194,9 +195,9 @@ def _healed_logs(storage: RecoverableStorage, backup: Backup) -> Mapping[Account
         for account in known_accounts(storage, backup):
             sources = [*([partial(views.frames, account)] if views is not None else [])]
             sources += [partial(database.frames, account) for database in pages]
-            copies = combined([*sources, backup.frames(account)])
+            orders = [*sources, backup.frames(account)], [backup.frames(account), *sources]
             try:
-                found[account] = _healed(storage, account, copies, _reached(views, account, backup))
+                found[account] = _healed(storage, account, orders, _reached(views, account, backup))
             except StorageError as failure:
                 found[account] = failure
     return found
@@ -208,15 +209,19 @@ def _held(storage: RecoverableStorage, held: ExitStack) -> Views:
     return views
 
 
-def _healed(storage: RecoverableStorage, account: AccountId, copies: Copies, reached: Head | None) -> Sequence[str]:
-    """Heal one log. Views of another history do not stand against a log that its own saved head speaks for."""
-    try:
-        return storage.heal(account, copies, reached)
-    except JournalDamaged:
-        saved = storage.saved_head(account)
-        if reached is None or saved is None:
-            raise
-        return storage.heal(account, copies, saved)
+def _healed(
+    storage: RecoverableStorage, account: AccountId, orders: Sequence[Sequence[Copies]], reached: Head | None
+) -> Sequence[str]:
+    """Heal one log. Views of another history stand neither before a copy nor against a saved head that fit the log."""
+    saved = storage.saved_head(account)
+    claims = [reached] if reached is None or saved is None else [reached, saved]
+    refusals: list[JournalDamaged] = []
+    for claim, sources in product(claims, orders):
+        try:
+            return storage.heal(account, combined(sources), claim)
+        except JournalDamaged as damage:
+            refusals.append(damage)
+    raise refusals[0]
 
 
 def _reached(views: Views | None, account: AccountId, backup: Backup) -> Head | None:

@@ -6,6 +6,7 @@ end early or have gaps: where one cannot go on, the next is asked.
 
 from collections.abc import Iterator, Sequence
 
+from trueup.journal.frame import frame_bytes
 from trueup.journal.recovery import Copies
 from trueup.model.errors import StorageError
 from trueup.model.identifiers import Seq
@@ -17,9 +18,9 @@ def combined(sources: Sequence[Copies]) -> Copies:
 
     def behind(after: Seq) -> Iterator[Frame]:
         for source in sources:
-            found = _readable(source, after)
+            found = _proved(source, after)
             first = next(found, None)
-            if first is not None and first.first == after + 1:
+            if first is not None:
                 yield first
                 yield from found
                 return
@@ -27,9 +28,15 @@ def combined(sources: Sequence[Copies]) -> Copies:
     return behind
 
 
-def _readable(source: Copies, after: Seq) -> Iterator[Frame]:
-    """What can be read of a source; a failure is its end."""
+def _proved(source: Copies, after: Seq) -> Iterator[Frame]:
+    """The frames that come next, each true to its hash and to the one before it; a failure of the source is its end."""
+    before: Frame | None = None
     try:
-        yield from source(after)
+        for frame in source(after):
+            expected = frame.previous if before is None else before.hash
+            if (frame.first, frame.previous) != (after + 1, expected) or frame_bytes(frame) is None:
+                return
+            yield frame
+            after, before = frame.last, frame
     except (StorageError, OSError):
         return
