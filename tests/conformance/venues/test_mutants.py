@@ -39,6 +39,8 @@ class NamesAnew(BrokenLine):
     def _renamed(self, fact: Fact) -> Fact:
         if isinstance(fact, FundingPaid):
             return msgspec.structs.replace(fact, venue_id=f"{fact.venue_id}/{self.asked}")
+        if isinstance(fact, OrderReported):
+            return msgspec.structs.replace(fact, report_id=f"{fact.report_id}/{self.asked}")
         return fact
 
 
@@ -94,7 +96,6 @@ class SilentStream(BrokenLine):
         (CursorTooFar, reading.check_every_cursor_is_exact),
         (CursorTooFar, reading.check_pages_overlap_and_nothing_comes_twice),
         (NamesAnew, reading.check_what_happened_is_told_once),
-        (NamesAnew, reading.check_a_fresh_adapter_goes_on_from_the_durable_cursor),
         (GivesUpPages, reading.check_a_pull_resumes_after_every_cut),
         (FlatOnFailure, reading.check_a_snapshot_is_the_truth_and_the_book_agrees),
         (PlacesAgain, trading.check_an_order_without_an_answer_is_found_and_never_made_twice),

@@ -40,29 +40,43 @@ def exchange(clock: Clock, plan: FaultPlan | None = None) -> PaperExchange:
     return made
 
 
-class BrokenLine(PaperVenue):
-    """An account in process, whose calls fail as those over a socket do.
+class Wire:
+    """What lies between the accounts of a rig and the exchange.
 
     Attributes:
-        cuts: How many did.
+        cuts: How many calls it failed.
+        lost: The kind of call that it fails next; None for the call of the number ``cut_at``.
+        acted: Whether the exchange is asked all the same.
     """
 
-    def __init__(self, exchange: PaperExchange, clock: Clock, random: Random) -> None:
-        super().__init__(exchange, ACCOUNT, clock=clock, random=random)
+    def __init__(self) -> None:
         self.cuts = 0
         self.calls = 0
         self.lost: type[calls.Call] | None = None
         self.cut_at = 0
         self.acted = False
 
-    async def _ask(self, call: calls.AnyCall) -> calls.Answer:
+    def strikes(self, call: calls.AnyCall) -> bool:
+        """Whether it fails this call."""
         self.calls += 1
-        struck = self.calls == self.cut_at if self.lost is None else isinstance(call, self.lost)
-        if not struck:
-            return await super()._ask(call)
-        self.lost, self.cut_at = None, 0
+        if not (self.calls == self.cut_at if self.lost is None else isinstance(call, self.lost)):
+            return False
         self.cuts += 1
-        if self.acted:
+        self.lost, self.cut_at = None, 0
+        return True
+
+
+class BrokenLine(PaperVenue):
+    """An account in process, whose calls fail as those over a socket do."""
+
+    def __init__(self, wire: Wire, exchange: PaperExchange, clock: Clock, random: Random) -> None:
+        super().__init__(exchange, ACCOUNT, clock=clock, random=random)
+        self._wire = wire
+
+    async def _ask(self, call: calls.AnyCall) -> calls.Answer:
+        if not self._wire.strikes(call):
+            return await super()._ask(call)
+        if self._wire.acted:
             await super()._ask(call)
         raise OutcomeUnknown("No answer came.") if isinstance(call, _WRITES) else Unavailable("No answer came.")
 
@@ -82,33 +96,25 @@ class ProcessRig:
         self.exchange = exchange(clock, FaultPlan(hang_ups))
         self.venues: list[BrokenLine] = []
         self._make = make
-        self._armed: tuple[type[calls.Call] | None, int, bool] = None, 0, False
+        self._wire = Wire()
 
     async def venue(self, book: Book | None = None) -> LiveVenue:
-        venue = self._make(self.exchange, self.clock, Random(len(self.venues)))
+        venue = self._make(self._wire, self.exchange, self.clock, Random(len(self.venues)))
         self.venues.append(venue)
-        self._arm()
         return venue
 
     async def cut(self) -> None:
         self.exchange.advance()
 
     def lose(self, call: Call, *, acted: bool) -> None:
-        self._armed = _LOST[call], 0, acted
-        self._arm()
+        self._wire.lost, self._wire.acted = _LOST[call], acted
 
     def cut_at(self, nth: int, *, acted: bool) -> None:
-        self._armed = None, nth, acted
-        self._arm()
+        self._wire.cut_at, self._wire.acted = nth and self._wire.calls + nth, acted
 
     @property
     def cuts(self) -> int:
-        return sum(venue.cuts for venue in self.venues)
-
-    def _arm(self) -> None:
-        for venue in self.venues[-1:]:
-            venue.lost, nth, venue.acted = self._armed
-            venue.cut_at = nth and venue.calls + nth
+        return self._wire.cuts
 
 
 @asynccontextmanager
