@@ -126,6 +126,10 @@ class Journal(Protocol):
         """Whether another writer has gone on from this head. Raises :class:`JournalFailed`."""
         ...
 
+    def follow(self) -> None:
+        """Take the last frame that any writer booked for the head. Raises :class:`JournalFailed`."""
+        ...
+
     def read(self, after: Seq = Seq(0)) -> Iterator[Frame]:
         """Verified frames whose last seq is greater than ``after``, oldest first."""
         ...

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conformance.conftest import AnyStorage
 from tests.engine.world import ACCOUNT, DEFINED, PERP, fill
+from tests.postgresql import ask, empty
 from trueup.book.book import Book
 from trueup.book.snapshot import state_hash
 from trueup.bootstrap import open_storage, open_store
@@ -105,13 +106,48 @@ class TestTwoWriters:
         receipt = two.book_facts([fill(2), fill(3)])
         assert (receipt.booked, receipt.already) == (1, 1)
 
-    def test_catching_up_is_for_readers_too_and_costs_nothing_when_nobody_wrote(self, stores: Sequence[Store]) -> None:
+    def test_catching_up_is_for_readers_too_and_costs_nothing_when_nobody_wrote(
+        self, stores: Sequence[Store], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         one, two = (store.ledger(ACCOUNT) for store in stores)
         one.book_facts([fill(1)])
-        book = two.book
-        assert (two.catch_up(), two.book is book) == (2, False)
-        book = two.book
-        assert (two.catch_up(), two.book is book) == (2, True)
+        book, reads = two.book, two.journal.read
+        assert two.catch_up() == 2
+        assert state_hash(two.book) == state_hash(one.book)
+        monkeypatch.setattr(two.journal, "read", None)
+        assert two.catch_up() == 2
+        monkeypatch.setattr(two.journal, "read", reads)
+        assert two.book is book  # folded on, and not anew
+
+    def test_what_another_booked_is_folded_on_as_if_it_had_been_booked_here(
+        self, stores: Sequence[Store], postgres: str
+    ) -> None:
+        """Late facts, decisions and keys included; and the rows that the other wrote are not written again."""
+        one, two = (store.ledger(ACCOUNT) for store in stores)
+        for at in (50, 20, 35, 1):
+            one.book_facts([fill(at), fill(at + 100)])
+            two.catch_up()
+            assert state_hash(two.book) == state_hash(one.book)
+        assert two.book_facts([fill(20), fill(135), fill(200)]).already == 2
+        one.catch_up()
+        assert state_hash(two.book) == state_hash(one.book)
+        assert [row["version"] for row in ask(postgres, "SELECT version FROM book_positions")] == [5]
+
+    def test_a_history_that_another_took_the_place_of_is_taken_up_anew(
+        self, stores: Sequence[Store], postgres: str
+    ) -> None:
+        """As when a database is restored under a program that runs."""
+        one, two = (store.ledger(ACCOUNT) for store in stores)
+        two.book_facts([fill(1)])
+        empty(postgres)
+        new = open_store(Address.parse(postgres))
+        new.ledger(ACCOUNT).book_facts([DEFINED, fill(7)])
+        new.ledger(ACCOUNT).book_facts([fill(8)])
+        new.close()
+        assert (one.catch_up(), two.catch_up()) == (3, 3)
+        assert ids(one) == ids(two) == ["7", "8"]
+        assert state_hash(one.book) == state_hash(two.book)
+        assert two.book_facts([fill(1), fill(8)]).booked == 1
 
     def test_a_decision_is_made_again_on_what_the_other_left(self, stores: Sequence[Store]) -> None:
         """One position, two writers, each closing it: together they close it once."""

@@ -16,10 +16,11 @@ from trueup.engine import ledger as ledger_module
 from trueup.engine.ledger import Ledger
 from trueup.engine.store import Store
 from trueup.journal.postgres.address import Place
-from trueup.model.errors import BadInput, Busy, JournalFailed, UnknownInstrument
+from trueup.model.errors import BadInput, Busy, JournalDamaged, JournalFailed, StaleVersion, UnknownInstrument
 from trueup.model.events import DeclarationMatched, FillBooked, InstrumentDefined, Quarantined, SourceRead
 from trueup.model.identifiers import Seq
 from trueup.model.instruments import Instrument
+from trueup.model.statements import PyramidingStateSaved
 
 PATIENCE_S = 120
 """For an answer, on a machine as busy as can be."""
@@ -221,6 +222,34 @@ def test_what_cannot_be_folded_or_written_is_refused_before_anything_changes(
     with pytest.raises(error):
         ledger.commit(lambda _: [event])
     assert ledger.commit(lambda _: [fill(1)]).first == 2
+
+
+def test_a_version_that_one_caller_did_not_know_is_no_matter_of_the_others(ledger: Ledger) -> None:
+    book = ledger.book
+    with ledger.turn:  # the disk is busy: these wait together
+        offers = [
+            ledger.submit(lambda _: [PyramidingStateSaved(ACCOUNT, "BTC", 1, 1, "one")]),
+            ledger.submit(lambda _: [PyramidingStateSaved(ACCOUNT, "BTC", 1, 1, "other")]),
+            ledger.submit(lambda _: [PyramidingStateSaved(ACCOUNT, "ETH", 1, 1, "third")]),
+        ]
+    assert offers[0].result(PATIENCE_S).booked == 1
+    with pytest.raises(StaleVersion, match="at version 1 already"):
+        offers[1].result(PATIENCE_S)
+    assert offers[2].result(PATIENCE_S).booked == 1
+    assert ledger.book is book  # and nothing was folded anew
+
+
+def test_what_refuses_everybody_gathers_nobodys_frames(ledger: Ledger) -> None:
+    """A ledger may stay fenced for long while programs go on calling."""
+    ledger.fence(JournalDamaged("It is broken."))
+    for _ in range(5):
+        with pytest.raises(JournalDamaged, match="It is broken") as read:
+            ledger.read(lambda book: book)
+        assert len(read.traceback) == 2
+        with pytest.raises(JournalDamaged, match="It is broken"):
+            ledger.book_facts([fill(1)])
+    assert ledger.failed is not None
+    assert ledger.failed.__traceback__ is None
 
 
 def test_a_decision_cannot_book_a_fact_twice(ledger: Ledger) -> None:

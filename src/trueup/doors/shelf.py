@@ -110,6 +110,7 @@ class Shelf:
 
     def _written(self, account: AccountId, write: Callable[[Ledger], Receipt]) -> Receipt:
         def written(ledger: Ledger) -> Receipt:
+            ledger.catch_up()  # who is overtaken in a commit has to begin from the last snapshot
             receipt = write(ledger)
             self._readings[account] = ledger.read(read_book)
             return receipt
@@ -133,7 +134,7 @@ class Shelf:
 
     def _try(self, account: AccountId, action: Callable[[Ledger], Answer]) -> Answer:
         if self.away is not None and self.store.clock.monotonic() < self._again_at:
-            raise self.away
+            raise self.away.again()
         try:
             ledger = self.store.ledger(account)
             if ledger.failed is not None:

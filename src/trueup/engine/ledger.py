@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Protocol, TypeVar, cast
 
 from trueup.book.book import Book
+from trueup.engine.catching_up import caught_up
 from trueup.engine.changes import change
 from trueup.engine.door import Door, Fate
 from trueup.engine.keys import Keys, identity
@@ -40,12 +41,10 @@ FRAME_BYTES_MAX = 8 << 20
 OFFER_BYTES_MAX = 32 << 20
 """What one caller may offer at once; with the others of its frame it stays below what a journal takes."""
 
-
 Note = e.Quarantined | e.SourceRead
 """Decisions that say where facts came from, or that something never became one."""
 
 Answer = TypeVar("Answer")
-
 Task = Callable[["Ledger"], Receipt]
 """What one caller wants done; it sees what those before it left."""
 
@@ -158,7 +157,7 @@ class Ledger:
         """
         with self.turn:
             if self.failed is not None:
-                raise self.failed
+                raise self.failed.again()
             if not self.whole:
                 raise _interrupted(self.account)
             return query(self.book)
@@ -166,7 +165,7 @@ class Ledger:
     def catch_up(self) -> Seq:
         """Fold what other writers have booked since; returns the seq reached. Raises as opening a ledger does."""
         with self.turn:
-            if self.journal.overtaken():
+            if self.journal.overtaken() and not (self.whole and self._caught_up()):
                 self._take_up()
             return self.head.seq
 
@@ -304,13 +303,13 @@ class Ledger:
 
     def _serve_one(self, offer: Offer[Task, Receipt], served: Sequence[Offer[Task, Receipt]]) -> None:
         if self.failed is not None:
-            offer.error = self.failed
+            offer.error = self.failed.again()
             return
         try:
             offer.answer = offer.task(self)
-        except ConcurrentUpdate:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's, and others wait behind
+        except Exception as error:  # whatever it is, it is this caller's, and others wait behind
+            if type(error) is ConcurrentUpdate:
+                raise
             offer.error = error
             if isinstance(error, JournalDamaged):
                 self.fence(error)
@@ -338,11 +337,20 @@ class Ledger:
         """Nothing was written: fold what the other writer did, and let the callers decide anew."""
         for offer in served:
             if offer.error is None:
-                offer.answer, offer.error = None, overtaken
+                offer.answer, offer.error = None, overtaken.again()
         try:
             self._take_up()
         except Exception as failure:  # noqa: BLE001 - memory holds what was not written, so it cannot go on from there
             self._discard(failure, served)
+
+    def _caught_up(self) -> bool:
+        self._folding = True
+        try:
+            self._folding = not caught_up(self.book, self._past, self.keys)
+        except Exception as failure:
+            self._discard(failure, ())
+            raise
+        return not self._folding
 
     def _take_up(self) -> None:
         """Begin again from what is stored."""
@@ -361,7 +369,7 @@ class Ledger:
         self._failed.__cause__ = failure
         for offer in served:
             if offer.error is None:
-                offer.answer, offer.error = None, self._failed
+                offer.answer, offer.error = None, self._failed.again()
         self._unstage()
 
     def _unstage(self) -> None:

@@ -33,7 +33,7 @@
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 
 class TrueupError(Exception):
@@ -50,6 +50,13 @@ class TrueupError(Exception):
         super().__init__(f"{message} {remedy}".strip())
         self.message = message
         self.remedy = remedy
+
+    def again(self) -> Self:
+        """This error, to be raised to one more caller: one that is raised over and over gathers all their frames."""
+        twin = type(self).__new__(type(self), *self.args)
+        vars(twin).update(vars(self))
+        twin.__cause__ = self.__cause__
+        return twin
 
 
 class BadInput(TrueupError):

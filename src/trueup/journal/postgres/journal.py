@@ -111,8 +111,11 @@ class PostgresJournal:
 
     def overtaken(self) -> bool:
         """Whether another writer has gone on from this head. Raises :class:`JournalFailed`."""
-        row = self._database.read(lambda connection: ledger_row(connection, self.ledger), JournalFailed)
-        return row.head != self._head
+        return self._last() != self._head
+
+    def follow(self) -> None:
+        """Take the last frame that any writer booked for the head. Raises :class:`JournalFailed`."""
+        self._head = self._last()
 
     def recorded_by(self, time: int) -> Head:
         """The last frame recorded at or before a time in nanoseconds, ``Head(0, GENESIS)`` when there is none.
@@ -130,6 +133,9 @@ class PostgresJournal:
     def close(self) -> None:
         """Append no more."""
         self._refusal = self._refusal or "The journal is closed."
+
+    def _last(self) -> Head:
+        return self._database.read(lambda connection: ledger_row(connection, self.ledger), JournalFailed).head
 
     def _refuse_unless_open(self) -> None:
         if self._refusal:
