@@ -193,7 +193,7 @@ def _healed_logs(storage: RecoverableStorage, backup: Backup) -> Mapping[Account
             views = _held(storage, held)
         pages = storage.salvaged()
         for account in known_accounts(storage, backup):
-            sources = [*([partial(views.frames, account)] if views is not None else [])]
+            sources: list[Copies] = [partial(views.frames, account)] if views is not None else []
             sources += [partial(database.frames, account) for database in pages]
             orders = [*sources, backup.frames(account)], [backup.frames(account), *sources]
             try:
