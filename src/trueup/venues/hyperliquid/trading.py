@@ -306,7 +306,7 @@ def _changed(report: OrderReported, force: str, amendment: Amendment) -> OrderRe
         price=_one(amendment.price, report.price) if kind in {"limit", "stop_limit"} else None,
         trigger_price=_one(amendment.trigger_price, report.trigger_price),
         reduce_only=report.reduce_only,
-        time_in_force=_FORCES.get(force, "") if kind == "limit" else "",
+        time_in_force=_force(kind, force),
     )
 
 
@@ -314,11 +314,23 @@ def _one(changed: Decimal | None, present: Decimal | None) -> Decimal | None:
     return present if changed is None else changed
 
 
+def _force(kind: OrderType, word: str) -> TimeInForce:
+    """A resting order keeps its time in force: one that only rests must not begin to take."""
+    if kind != "limit":
+        return ""
+    if word not in _FORCES:
+        raise Rejected(
+            f"The venue says no time in force that could be kept: {word!r}.",
+            remedy="Cancel the order and place another; nothing was sent.",
+        )
+    return _FORCES[word]
+
+
 def _word(order: Mapping[str, object]) -> str:
     try:
         return rows.optional_text(order, "tif")
-    except BadInput:
-        return ""
+    except BadInput as error:
+        raise Malformed(f"orderStatus: {error.message}", remedy=error.remedy) from error
 
 
 def _status(request: OrderRequest, filled: Decimal) -> str:

@@ -387,11 +387,28 @@ def test_a_stop_can_be_moved() -> None:
     assert (order["p"], order["b"], order["r"]) == ("53200", False, True)
 
 
-@pytest.mark.parametrize("status", [UNKNOWN_ORDER, order_status("filled", sz="0.0"), order_status(orderType="Twap")])
+@pytest.mark.parametrize(
+    "status",
+    [
+        UNKNOWN_ORDER,
+        order_status("filled", sz="0.0"),
+        order_status(orderType="Twap"),
+        order_status(tif=None),
+        order_status(tif="New"),
+    ],
+)
 def test_what_does_not_rest_cannot_be_changed(status: object) -> None:
     script = Script()
     script.info["orderStatus"] = status
     with pytest.raises(Rejected):
+        run(lambda venue: venue.amend(BTC, "42", Amendment(price=D(51_000))), script)
+    assert not script.done
+
+
+def test_a_time_in_force_that_cannot_be_read_changes_nothing() -> None:
+    script = Script()
+    script.info["orderStatus"] = order_status(tif=5)
+    with pytest.raises(Malformed):
         run(lambda venue: venue.amend(BTC, "42", Amendment(price=D(51_000))), script)
     assert not script.done
 
