@@ -1,0 +1,79 @@
+"""What one fact does to the numbers that are compared: quantities by position, amounts by balance.
+
+Subjects are named as in a difference: ``BTC/USDC:USDC net``, ``USDC@spot``.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from trueup.book.valuation import contract_value
+from trueup.model import events as e
+from trueup.model.instruments import Instrument, wallet_currency
+from trueup.model.numbers import ZERO
+
+Effects = Mapping[str, Decimal | None]
+"""By subject; None where it depends on what the position was, as the P&L of a close does."""
+
+Instruments = Mapping[str, Instrument]
+
+
+def effects(fact: e.Fact, instruments: Instruments) -> Effects:
+    """What a fact changes; empty for facts that change no quantity and no balance."""
+    match fact:
+        case e.FillBooked():
+            return _of_fill(fact, instruments)
+        case e.FeeCharged():
+            return {_balance(fact.currency, fact.instrument, instruments): -fact.amount}
+        case e.FundingPaid():
+            return {_balance(fact.currency, fact.instrument, instruments): fact.amount}
+        case e.TransferBooked():
+            return {fact.currency: fact.amount}
+        case e.TradeDeclared():
+            return {position_subject(fact): fact.quantity if fact.side == "buy" else -fact.quantity}
+        case e.AdjustmentBooked():
+            return _of_adjustment(fact, instruments)
+        case e.SplitBooked():
+            return {position_subject(fact): None}
+        case _:
+            return {}
+
+
+def position_subject(fact: e.FillBooked | e.TradeDeclared | e.AdjustmentBooked | e.SplitBooked) -> str:
+    """The position that a fact is about, as differences name it."""
+    return f"{fact.instrument} {fact.position_side}"
+
+
+def _of_fill(fill: e.FillBooked, instruments: Instruments) -> Effects:
+    """A spot trade is its two legs, and a fee in its base coin comes out of the position as well."""
+    signed = fill.quantity if fill.side == "buy" else -fill.quantity
+    terms = instruments.get(fill.instrument)
+    if terms is None:
+        return {position_subject(fill): signed}
+    changes: dict[str, Decimal | None] = {position_subject(fill): signed}
+    if terms.kind == "spot":
+        changes[wallet_currency(terms.base, terms.wallet)] = signed
+        changes[wallet_currency(terms.quote, terms.wallet)] = -contract_value(terms, signed, fill.price)
+    else:
+        changes[wallet_currency(fill.settled_currency or terms.settle, terms.wallet)] = fill.settled_amount
+    if fill.fee:
+        charged = [wallet_currency(fill.fee_currency, terms.wallet)]
+        if terms.kind == "spot" and fill.fee_currency == terms.base:
+            charged.append(position_subject(fill))
+        for subject in charged:
+            before = changes.get(subject, ZERO)
+            changes[subject] = None if before is None else before - fill.fee
+    return changes
+
+
+def _of_adjustment(adjustment: e.AdjustmentBooked, instruments: Instruments) -> Effects:
+    changes: dict[str, Decimal | None] = {}
+    if adjustment.quantity:
+        changes[position_subject(adjustment)] = adjustment.quantity
+    if adjustment.cash:
+        changes[_balance(adjustment.currency, adjustment.instrument, instruments)] = adjustment.cash
+    return changes
+
+
+def _balance(currency: str, symbol: str, instruments: Instruments) -> str:
+    terms = instruments.get(symbol)
+    return wallet_currency(currency, terms.wallet if terms is not None else "")
