@@ -84,9 +84,7 @@ class Readers:
     @property
     def newest(self) -> OandaReader:
         """A reader that knows what is known at :attr:`position`, to go on with."""
-        reader = self.at(self.position)
-        reader.go_on()
-        return reader
+        return self.at(self.position)
 
     def kept(self, position: int) -> OandaReader | None:
         """A reader that knows exactly what is known at a position; None where none is kept."""
@@ -101,7 +99,7 @@ class Readers:
             begins: Whether nothing up to there is booked.
         """
         reader = self.kept(position) or self._first.fork()
-        if position and not begins:
+        if not begins:
             reader.go_on()
         return reader
 

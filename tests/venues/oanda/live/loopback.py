@@ -27,6 +27,9 @@ TOKEN = "2f1c-planted-token"
 BASE = f"/v3/accounts/{ACCOUNT_ID}"
 STORY = Path(__file__).resolve().parents[3] / "fixtures" / "oanda" / "story"
 
+RECORDED = Path(__file__).resolve().parents[4].parent / "shared" / "venue-data" / "oanda" / "recorded"
+"""Answers of the venue itself, where they are beside this checkout."""
+
 Answer = tuple[int, Any]
 """A status, and a body: JSON, or bytes as they are."""
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.venues.oanda.live.loopback import ACCOUNT, Loopback, Row, connected, pulled, transaction, transfers
 from trueup.model.errors import Malformed, Unavailable
-from trueup.model.events import Fact, TransferBooked
+from trueup.model.events import Fact, InstrumentDefined, OpeningBalance, TransferBooked
 from trueup.venues.oanda.calls import Calls
 from trueup.venues.oanda.history import History, Readers, Transactions, decode
 from trueup.venues.oanda.reader import OandaReader
@@ -175,6 +175,11 @@ def test_the_same_page_read_twice_says_the_same() -> None:
         async with connected(loopback) as venue:
             pages = [page async for page in venue.history(None)]
             again = [[page async for page in venue.history(cursor)] for _, cursor in pages]
+        async with connected(Loopback()) as venue:
+            whole, _ = await pulled(venue)
+        assert [fact for facts, _ in pages for fact in facts if not isinstance(fact, InstrumentDefined)] == [
+            fact for fact in whole if not isinstance(fact, InstrumentDefined)
+        ]
         assert len(pages) == 6
         for number, rest in enumerate(again, start=1):
             assert rest[: len(pages) - number] == pages[number:]
@@ -216,6 +221,18 @@ def test_the_money_of_each_page_is_proved_from_the_balance_before_it() -> None:
     asyncio.run(story())
 
 
+def test_an_account_begins_at_zero() -> None:
+    async def story() -> None:
+        rows = transfers(range(1, 4))
+        rows[1]["accountBalance"], rows[2]["accountBalance"] = "1.5", "2.5"
+        async with connected(Loopback(transactions=rows)) as venue:
+            await pulled(venue)
+            (warning,) = venue.warnings
+            assert warning.startswith("after transaction 2 OANDA states a balance of 1.5, and the facts lead to 1:")
+
+    asyncio.run(story())
+
+
 def test_a_ledger_is_proved_to_the_cent_against_every_balance() -> None:
     async def story() -> None:
         loopback = Loopback()
@@ -247,6 +264,13 @@ def test_a_ledger_that_begins_later_is_proved_from_its_opening() -> None:
             facts, _ = await pulled(venue, await venue.cursor_at(1772488800000000000))
             assert await venue.prove(facts) == []
             assert len(await venue.prove([fact for fact in facts if getattr(fact, "venue_trade_id", "") != "10"])) == 1
+            poorer = [
+                msgspec.structs.replace(fact, amount=fact.amount - 1) if isinstance(fact, OpeningBalance) else fact
+                for fact in facts
+            ]
+            (found,) = await venue.prove(poorer)
+            assert found.startswith("after transaction 8 ")
+            assert found.endswith("a difference of 1")
 
     asyncio.run(story())
 

@@ -3,11 +3,20 @@
 import asyncio
 import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from tests.venues.oanda.live.loopback import ACCOUNT, ACCOUNT_ID, STORY, TOKEN, Loopback, connected, pulled, transaction
+from tests.venues.oanda.live.loopback import (
+    ACCOUNT,
+    ACCOUNT_ID,
+    RECORDED,
+    STORY,
+    TOKEN,
+    Loopback,
+    connected,
+    pulled,
+    transaction,
+)
 from trueup.book.book import Book
 from trueup.model.errors import AuthenticationFailed, Malformed, Unavailable
 from trueup.model.events import FillBooked, InstrumentDefined, OpeningBalance, TransferBooked
@@ -15,8 +24,6 @@ from trueup.model.identifiers import Seq
 from trueup.model.venues import Mark
 from trueup.venues.oanda import pricing
 from trueup.venues.oanda.reader import OandaReader
-
-RECORDED = Path("/work/shared/venue-data/oanda/recorded")
 
 
 def test_history_gives_what_the_saved_answer_gives() -> None:
@@ -100,7 +107,7 @@ def test_marks_are_the_middle_and_leave_out_what_is_not_traded() -> None:
     asyncio.run(story())
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="recorded answers of OANDA are not on this machine")
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not beside this checkout")
 def test_recorded_prices_give_a_mark() -> None:
     (mark,) = pricing.marks("pricing", (RECORDED / "pricing-pricing.json").read_bytes())
     assert (mark.instrument, mark.price) == ("EUR/USD", Decimal("1.29415"))

@@ -116,17 +116,23 @@ def test_a_line_that_the_history_had_first_is_given_all_the_same(followed: Follo
     assert [fact.venue_id for fact in followed.hear(15) if isinstance(fact, TransferBooked)] == ["15"]
 
 
-def test_of_an_order_that_is_not_known_the_fill_is_told_and_a_gap() -> None:
-    """Half of what it filled may have been before: no report is better than one that says half."""
-    rows = story("transactions.json")["transactions"]
-    followed = Followed(rows)
-    followed.history.readers.keep(3, OandaReader(ACCOUNT, "EUR"))
-    followed.beat(9)
-    followed.history.pulls += 1
-    heard = followed.hear(10)
-    assert [item.venue_trade_id for item in heard if isinstance(item, FillBooked)] == ["10"]
+def test_of_an_order_that_is_not_known_the_fill_is_told_and_a_gap(followed: Followed) -> None:
+    """A part of it may have been filled before: no report is better than one that says a part is the whole."""
+    followed.rows = followed.rows[:14]
+    followed.pull()  # knows of the order for 500
+    part = {"instrument": "EUR_USD", "price": "1.1", "pl": "0", "orderID": "14"}
+    followed.rows += [
+        transaction(15, "ORDER_FILL", units="200", **part),
+        transaction(16, "ORDER_FILL", units="300", **part),
+    ]
+    followed.talk = Conversation(followed.history)
+    assert followed.beat(15) == ()  # of which the connection's own gap speaks
+    heard = followed.hear(16)
+    assert [(item.venue_trade_id, item.quantity) for item in heard if isinstance(item, FillBooked)] == [
+        ("16", Decimal(300))
+    ]
     assert not any(isinstance(item, OrderReported) for item in heard)
-    assert heard[-1] == Gap("transaction 10 tells of an order that is not known yet")
+    assert heard[-1] == Gap("transaction 16 tells of an order that is not known yet")
 
 
 def test_a_row_that_cannot_be_read_is_left_to_the_history(followed: Followed) -> None:

@@ -4,12 +4,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from tests.venues.oanda.live.loopback import BASE, Answer, Loopback, Row, connected, transaction
+from tests.venues.oanda.live.loopback import BASE, RECORDED, Answer, Loopback, Row, connected, transaction
 from trueup.model.errors import AuthenticationFailed, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from trueup.model.events import OrderReported
 from trueup.model.identifiers import Side
@@ -18,8 +17,6 @@ from trueup.venues.oanda import finding
 from trueup.venues.oanda.calls import by_client_id, order_body
 from trueup.venues.oanda.errors import NotThere
 from trueup.venues.oanda.live import OandaVenue
-
-RECORDED = Path("/work/shared/venue-data/oanda/recorded")
 
 T = TypeVar("T")
 
@@ -211,7 +208,7 @@ def test_what_was_filled_before_the_rest_was_cancelled_counts() -> None:
     assert (report.status, report.filled) == ("canceled", Decimal(40))
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="recorded answers of OANDA are not on this machine")
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not beside this checkout")
 def test_the_recorded_refusal_keeps_the_venues_words() -> None:
     body = json.loads((RECORDED / "order-error-order_rejected.json").read_bytes())
     with pytest.raises(Rejected) as refusal:
