@@ -67,6 +67,14 @@ def test_fok_counts_what_can_be_reduced_and_paid_for() -> None:
     assert world.exchange.truth(MAIN).balances["USDC"] == D("18002")
 
 
+def test_fok_that_is_paid_for_as_a_whole_is_filled_to_the_last_level() -> None:
+    world = World(deposits={"USDC": D("1230.1")})
+    whole = world.exchange.place(MAIN, standing(market_order("buy", "1"), "fok"))
+    assert (whole.status, whole.filled) == ("filled", D(1)), (
+        "though what it paid for the spread is missing at the third"
+    )
+
+
 def test_post_only_rests_or_is_refused() -> None:
     world = World()
     with pytest.raises(Rejected, match="would trade at once") as caught:

@@ -66,7 +66,7 @@ SHORT, GROW = "Insufficient margin to place order.", "Reduce only order would in
 
 REFUSED: list[tuple[str, Row, str]] = [
     ("six figures", limit(BTC_ID, "buy", "0.01", "50000.5"), TICK),
-    ("too many decimals", limit(ETH_ID, "buy", "1", "999.123"), TICK),
+    ("too many decimals", limit(ETH_ID, "buy", "100", "0.123"), TICK),
     ("a price of nothing", limit(BTC_ID, "buy", "0.01", "0"), TICK),
     ("no size", limit(BTC_ID, "buy", "0", "50000"), "Order has zero size."),
     ("off the lot", limit(BTC_ID, "buy", "0.000001", "50000"), "Order has invalid size."),
@@ -89,6 +89,20 @@ def test_a_refusal_is_in_the_venues_words(order: Row, says: str) -> None:
         assert status == {"error": f"{says} asset={order['a']}"}
         assert await venue.read("openOrders") == []
         assert await venue.read("userFills") == []
+
+    rehearse(story)
+
+
+def test_each_dex_has_its_own_orders_and_the_main_one_those_of_spot() -> None:
+    async def story(venue: Rehearsal) -> None:
+        await venue.order(
+            limit(BTC_ID, "buy", "0.01", "50000"),
+            limit(HYPE_ID, "buy", "1", "30"),
+            limit(GOLD_ID, "buy", "0.1", "2000"),
+        )
+        for kind in ("openOrders", "frontendOpenOrders"):
+            assert [order["coin"] for order in await venue.read(kind)] == ["@107", "BTC"]
+            assert [order["coin"] for order in await venue.read(kind, dex="test")] == ["test:GOLD"]
 
     rehearse(story)
 

@@ -138,6 +138,51 @@ def _positions(snapshot: VenueSnapshot) -> dict[str, tuple[object, ...]]:
     return {p.instrument: (p.quantity, p.mark_price, p.unrealized_pnl) for p in positions}
 
 
+def test_a_fill_says_what_was_held_before_and_what_it_did() -> None:
+    async def story(venue: Rehearsal) -> None:
+        for quantity in ("0.2", "0.2", "-0.1", "-0.4"):
+            venue.trade(quantity)
+        venue.trade("10", HYPE)
+        venue.exchange.deposit(DEMO_ACCOUNT, "HYPE@spot", D(5))
+        venue.trade("-4", HYPE)
+        told = [(f["coin"], f["startPosition"], f["dir"], f["closedPnl"]) for f in await venue.read("userFills")]
+        assert told[::-1] == [
+            ("BTC", "0.0", "Open Long", "0.0"),
+            ("BTC", "0.2", "Open Long", "0.0"),
+            ("BTC", "0.4", "Close Long", "-0.2"),
+            ("BTC", "0.3", "Long > Short", "-0.6"),
+            ("@107", "0.0", "Buy", "0.0"),
+            ("@107", "14.993", "Sell", "46.66"),
+        ]
+
+    rehearse(story)
+
+
+def test_funding_is_counted_up_for_good_and_since_the_position_was_opened_or_changed() -> None:
+    async def story(venue: Rehearsal) -> None:
+        async def paid() -> list[str]:
+            (row,) = (await venue.read("clearinghouseState"))["assetPositions"]
+            return [row["position"]["cumFunding"][span] for span in ("allTime", "sinceOpen", "sinceChange")]
+
+        def by_hand(*places: int) -> str:
+            amounts = [-D(row["delta"]["usdc"]) for row in fundings]
+            return str(sum(amounts[place] for place in places))
+
+        venue.trade("0.2")
+        venue.step(3_600_000)
+        venue.trade("0.1")
+        fundings = await venue.read("userFunding", startTime=0)
+        assert await paid() == [by_hand(0), by_hand(0), "0.0"]
+        venue.step(3_600_000)
+        fundings = await venue.read("userFunding", startTime=0)
+        assert await paid() == [by_hand(0, 1), by_hand(0, 1), by_hand(1)]
+        venue.trade("-0.3")
+        venue.trade("0.3")
+        assert await paid() == [by_hand(0, 1), "0.0", "0.0"]
+
+    rehearse(story)
+
+
 def test_every_form_of_an_order_says_the_same() -> None:
     async def story(venue: Rehearsal) -> None:
         await eventful(venue)
