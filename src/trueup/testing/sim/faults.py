@@ -9,6 +9,9 @@ import msgspec
 Operation = Literal["create", "write", "truncate", "sync", "rename", "delete", "make_directory", "sync_directory"]
 """Everything that can change what a disk holds."""
 
+NAMING: tuple[Operation, ...] = ("rename", "make_directory", "sync_directory")
+"""What is done to names, and may fail."""
+
 End = Literal["kill", "power"]
 """A process dies and leaves the kernel's cache; a machine stops and leaves the medium."""
 
@@ -25,7 +28,7 @@ class Plan(msgspec.Struct):
         on: The operation that is counted for the end; empty for any.
         after: How many of those go well before the one that is interrupted.
         log_alone: Whether only what is done to the log is counted, not what SQLite does, which is ten times as much.
-        failing: Numbers of syncs, and of writes, that fail, from 0.
+        failing: Numbers of those that fail, from 0, by operation.
         room: Bytes by which files may still grow; None for any number.
         torn: How much of an interrupted write happens, from 0 to 1.
     """
@@ -68,12 +71,19 @@ def draw(random: Random) -> Plan:
         failing["sync"] = {random.randrange(40) for _ in range(random.randint(1, 3))}
     if random.random() < 1 / 10:
         failing["write"] = {random.randrange(200)}
+    end: End = random.choice(("kill", "power", "power"))
+    after = random.randrange(1 + scale)
+    room = random.randrange(1 << 18) if random.random() < 1 / 8 else None
+    torn = random.random()
+    named = Random(torn)
+    if named.random() < 1 / 4:
+        failing |= {operation: {named.randrange(12)} for operation in NAMING if named.random() < 1 / 2}
     return Plan(
-        end=random.choice(("kill", "power", "power")),
+        end=end,
         on=on,
-        after=random.randrange(1 + scale),
+        after=after,
         log_alone=log_alone,
         failing=failing,
-        room=random.randrange(1 << 18) if random.random() < 1 / 8 else None,
-        torn=random.random(),
+        room=room,
+        torn=torn,
     )

@@ -35,7 +35,7 @@ class Machine(Disk):
     Attributes:
         dead: Whether the process on it is gone.
         operations: How many there were.
-        faults: How many syncs and writes failed.
+        faults: How many operations failed.
         faulty: Whether something failed in this life.
         suspect: Whether a sync has ever failed, so that there may be what its kernel took for written and no disk has.
     """
@@ -131,7 +131,7 @@ class Machine(Disk):
 
     def rename(self, source: Path, target: Path) -> None:
         """As :meth:`Disk.rename`."""
-        self.operation("rename", source)
+        self._attempt("rename", source)
         self._known.clear()  # it may be a directory
         super().rename(source, target)
         directory = self.directory(source.parent)
@@ -149,13 +149,13 @@ class Machine(Disk):
 
     def make_directory(self, path: Path) -> None:
         """As :meth:`Disk.make_directory`."""
-        self.operation("make_directory", path)
+        self._attempt("make_directory", path)
         super().make_directory(path)
         self.directory(path.parent).change({path.name: CachedDirectory()})
 
     def sync_directory(self, path: Path) -> None:
         """As :meth:`Disk.sync_directory`."""
-        self.operation("sync_directory", path)
+        self._attempt("sync_directory", path)
         self.directory(path).sync()
 
     def close(self, file: int) -> None:
@@ -245,6 +245,12 @@ class Machine(Disk):
         self._count(operation, path)
         if ending:
             self._fail(-1, path)
+
+    def _attempt(self, operation: Operation, path: Path) -> None:
+        """Count one that may fail as planned, with no effect."""
+        self.operation(operation, path)
+        if self._due(operation, path):
+            self._fail(EIO, path)
 
     def _due(self, operation: Operation, path: Path) -> bool:
         """Whether the plan lets this one fail."""
