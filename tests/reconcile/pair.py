@@ -49,14 +49,14 @@ class Pair:
     def __init__(self) -> None:
         self.time = 0
         self.ids = 0
-        begin = [
+        begin: list[e.Fact] = [
             e.TransferBooked(ACCOUNT, D(100_000), "USDC", self.now(), self.id()),
             self.trade(BTC, "buy", D(64)),
             self.trade(ETH, "sell", D(8)),
             self.trade(SOL, "buy", D(512)),
         ]
-        self.ours: list[e.Fact] = list(begin)
-        self.theirs: list[e.Fact] = list(begin)
+        self.ours: list[e.Fact] = begin.copy()
+        self.theirs: list[e.Fact] = begin.copy()
         self.wrong: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
         self.expected: defaultdict[str, set[Cause]] = defaultdict(set)
         self.evidence = Evidence(instruments={one.symbol: one for one in (BTC, ETH, SOL)}, cut=CUT)

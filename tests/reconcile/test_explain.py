@@ -188,7 +188,7 @@ def test_a_change_of_leverage_is_named_by_the_venues_record() -> None:
     record = e.LeverageSet(ACCOUNT, BTC.symbol, D(5), 1, "7")
     found = difference(Kind.LEVERAGE, BTC_NET, "3", "5", difference=D(2))
     explained = explain([found], Evidence(Sifted(missing=(record,))))[0]
-    assert (explained.causes, explained.rest) == ((Cause.LEVERAGE,), 0)
+    assert (explained.causes, explained.rest) == ((Cause.LEVERAGE,), D(0))
     assert explained.parts[0].evidence == ("leverage|7",)
     assert explain([found], Evidence())[0].parts[0].evidence == ("snapshot",)
 

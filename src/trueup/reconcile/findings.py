@@ -24,6 +24,7 @@ SEVERITY: Mapping[Kind, Severity] = {
     Kind.ORPHAN_ORDER: Severity.HIGH,
     Kind.ORDER_MISSING: Severity.MEDIUM,  # HIGH for a protective order
     Kind.ORDER_STATE: Severity.MEDIUM,  # HIGH for a protective order
+    Kind.STOP_MISSING: Severity.CRITICAL,
     Kind.SYMBOL_MAP: Severity.CRITICAL,
     Kind.STALE_SOURCE: Severity.HIGH,
     Kind.VIEW_LAG: Severity.INFO,  # MEDIUM past the limit

@@ -79,8 +79,10 @@ OF_KIND: Mapping[Kind, tuple[Exact, ...]] = {
     Kind.ORDER_STATE: (statements.order_report,),
     Kind.SYMBOL_MAP: (statements.unmapped_symbol,),
     Kind.STALE_SOURCE: (statements.unread_source,),
-    # How a venue averages is its own affair; and what database and memory disagree on has no cause at the venue.
+    # How a venue averages is its own affair, a stop is missing whatever took it away, and what database and memory
+    # disagree on has no cause at the venue.
     Kind.AVG_PX: (),
+    Kind.STOP_MISSING: (),
     Kind.VIEW_LAG: (),
     Kind.MEMORY_DATABASE: (),
 }
