@@ -124,11 +124,9 @@ class Journal(Protocol):
 
     def overtaken(self) -> bool:
         """Whether another writer has gone on from this head. Raises :class:`JournalFailed`."""
-        ...
 
     def follow(self) -> None:
         """Take the last frame that any writer booked for the head. Raises :class:`JournalFailed`."""
-        ...
 
     def read(self, after: Seq = Seq(0)) -> Iterator[Frame]:
         """Verified frames whose last seq is greater than ``after``, oldest first."""

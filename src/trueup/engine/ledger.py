@@ -165,8 +165,8 @@ class Ledger:
     def catch_up(self) -> Seq:
         """Fold what other writers have booked since; returns the seq reached. Raises as opening a ledger does."""
         with self.turn:
-            if self.journal.overtaken() and not (self.whole and self._caught_up()):
-                self._take_up()
+            if self.journal.overtaken():
+                self._fold_on()
             return self.head.seq
 
     def events(self, after: Seq = Seq(0)) -> Iterator[tuple[Seq, e.Event]]:
@@ -343,14 +343,15 @@ class Ledger:
         except Exception as failure:  # noqa: BLE001 - memory holds what was not written, so it cannot go on from there
             self._discard(failure, served)
 
-    def _caught_up(self) -> bool:
-        self._folding = True
+    def _fold_on(self) -> None:
+        whole, self._folding = self.whole, True
         try:
-            self._folding = not caught_up(self.book, self._past, self.keys)
+            if not (whole and caught_up(self.book, self._past, self.keys)):
+                self._take_up()
         except Exception as failure:
             self._discard(failure, ())
             raise
-        return not self._folding
+        self._folding = False
 
     def _take_up(self) -> None:
         """Begin again from what is stored."""
