@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmarks.measure import BENCHMARKS, run_here
 
-NAMES = ("booking", "callers", "busy", "fold", "compare", "history", "as_of", "backup", "postgres")
+NAMES = ("booking", "callers", "busy", "fold", "compare", "history", "as_of", "backup", "postgres", "venues")
 RESULTS = BENCHMARKS / "results"
 
 

@@ -32,7 +32,7 @@ from trueup.journal.proofs import read_proofs
 from trueup.journal.recovery import Copies
 from trueup.model.errors import BadInput, DirectoryLocked, NotFound, StorageError
 from trueup.model.identifiers import AccountId, Seq
-from trueup.model.venues import Stage
+from trueup.model.venues import Capabilities, Stage
 from trueup.ports import Clock, LiveVenue, Reader
 from trueup.settings import AccountSettings, HyperliquidSettings, OandaSettings, PaperSettings
 from trueup.venues.observing import observing
@@ -283,6 +283,20 @@ def _connected(
                 "no connection to this venue",
                 remedy="Import its saved answers in the generic formats (trueup import --venue generic).",
             )
+
+
+def venue_capabilities() -> Mapping[str, Capabilities]:
+    """What each venue offers, by its name."""
+    from trueup.venues.hyperliquid import live as hyperliquid
+    from trueup.venues.oanda import live as oanda
+    from trueup.venues.paper import venue as paper
+
+    return {
+        "hyperliquid": hyperliquid.CAPABILITIES,
+        "oanda": oanda.CAPABILITIES,
+        "paper": paper.CAPABILITIES,
+        "generic": Capabilities("none", cannot=("Files say what they say: nobody can be asked, and nothing placed.",)),
+    }
 
 
 def _live_hyperliquid(

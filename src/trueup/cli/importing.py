@@ -1,4 +1,4 @@
-"""``trueup import``: saved answers of a venue into the book."""
+"""``trueup import``: saved answers of a venue, or its own history as it stands, into the book."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from trueup.cli.options import (
     AccountName,
     Address,
     BackupTo,
+    Config,
     Data,
     ExitCode,
     HomeCurrency,
@@ -39,10 +40,18 @@ def import_files(
     ctx: typer.Context,
     *,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", exists=True, dir_okay=False, help="Saved answers, in any order.")
-    ],
-    venue: VenueName,
-    account: AccountName,
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE…]", exists=True, dir_okay=False, help="Saved answers, in any order; none to ask the venue."
+        ),
+    ] = None,
+    venue: VenueName = None,
+    account: AccountName = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Ask the venue from then on, not from where the last pull ended."),
+    ] = None,
+    config: Config = None,
     instruments: Instruments = None,
     home_currency: HomeCurrency = "",
     address: Address = "",
@@ -50,7 +59,7 @@ def import_files(
     data: Data = None,
     as_json: Json = False,
 ) -> int:
-    """Book what saved answers of a venue say.
+    """Book what saved answers of a venue say or, without files, what the venue itself says now.
 
     Fills, fees, funding, transfers and orders are booked once, however often they are given. Every row ends in one
     of five ways: booked; already there; covered (an opening position for a time the book already knows);
@@ -61,16 +70,29 @@ def import_files(
       trueup import fills.json funding.json --venue hyperliquid --account main
       trueup import account.json transactions-*.json --venue oanda --account fx
       trueup import trades.csv --instruments instruments.json --venue generic --account broker
+      trueup import --account hyperliquid:main
+      trueup import --venue oanda --since 2026-11-01
+
+    The venue is asked for an account that is set up in trueup.toml, from where the last pull ended; each page is
+    booked in one commit with how far it reaches, so one that was cut off goes on where it was.
 
     States of an account (clearinghouseState, account, openPositions) are not booked: compare them with
     `trueup reconcile`.
     """
-    from trueup.cli.session import opened, place, read_sources, venue_account
+    from trueup.cli.live import account_set, pull_live, require_none, tell_pull
+    from trueup.cli.session import opened, place, read_sources, saved_account
     from trueup.engine.importing import import_sources
     from trueup.engine.reading import open_files
 
     out = Output(as_json=as_json)
-    whose = venue_account(venue, account)
+    if not files:
+        require_none("without files", instruments=instruments, home_currency=home_currency, address=address)
+        chosen = account_set(config, venue, account)
+        with opened(place(ctx, data), out, create=True, backup_to=backup_to) as store:
+            pulled = pull_live(chosen, store, since, out)
+        return tell_pull(out, pulled, REFUSALS_TOLD)
+    require_none("with files", since=since, config=config)
+    whose = saved_account(venue, account)
     terms, unusable_terms = open_files([] if instruments is None else [instruments])
     answers, unusable = open_files(files)
     with opened(place(ctx, data), out, create=True, backup_to=backup_to) as store:

@@ -30,6 +30,7 @@ from trueup.cli import (
     restore,
     settings,
     store,
+    venues,
     views,
 )
 from trueup.cli.demo.command import demo
@@ -102,6 +103,7 @@ register(app, history.explain)
 register(app, diff.diff)
 register(app, reconciling.reconcile)
 register(app, breaks.breaks)
+app.add_typer(venues.app, name="venues")
 app.add_typer(journal.app, name="journal")
 app.add_typer(views.app, name="views")
 register(app, recover.recover)

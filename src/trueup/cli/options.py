@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     USAGE = 4
 
 
-Venue = Literal["hyperliquid", "oanda", "generic"]
+Venue = Literal["hyperliquid", "oanda", "generic", "paper"]
 
 Data = Annotated[
     str | None,
@@ -102,8 +102,21 @@ BackupTo = Annotated[
         show_default=False,
     ),
 ]
-VenueName = Annotated[Venue, typer.Option("--venue", help="Whose answers the files hold.")]
-AccountName = Annotated[str, typer.Option("--account", metavar="NAME", help="Your name for the account at the venue.")]
+VenueName = Annotated[
+    Venue | None, typer.Option("--venue", help="Whose answers the files hold, or where the account is.")
+]
+AccountName = Annotated[
+    str | None, typer.Option("--account", metavar="NAME", help="Your name for the account: NAME or VENUE:NAME.")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The settings; also TRUEUP_CONFIG. Default: trueup.toml here.",
+        show_default=False,
+    ),
+]
 Instruments = Annotated[
     Path | None,
     typer.Option(

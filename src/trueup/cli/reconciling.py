@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trueup.cli.options import AccountName, Address, Data, ExitCode, HomeCurrency, Json, VenueName
+from trueup.cli.options import AccountName, Address, Config, Data, ExitCode, HomeCurrency, Json, VenueName
 from trueup.cli.output import Output
 
 if TYPE_CHECKING:
@@ -33,17 +33,19 @@ def reconcile(
     ctx: typer.Context,
     *,
     snapshot: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             "--snapshot",
             metavar="FILE…",
             exists=True,
             dir_okay=False,
-            help="A saved state of the account; several may be given. Fills among them serve as evidence.",
+            help="A saved state of the account; several may be given. Fills among them serve as evidence. "
+            "Without: the venue is asked.",
         ),
-    ],
-    venue: VenueName,
-    account: AccountName,
+    ] = None,
+    venue: VenueName = None,
+    account: AccountName = None,
+    config: Config = None,
     more: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE…]", exists=True, dir_okay=False, help="More files.")
     ] = None,
@@ -54,9 +56,12 @@ def reconcile(
 ) -> int:
     """Compare book, database and venue, and say where they differ.
 
-    The venue's side is what its saved answers state. No fact is booked. Fills or transactions among the files that
-    the book lacks are named as evidence for a difference. The age of a saved state is counted from the newest fact
-    booked: more than a minute older, and it cannot speak of what is booked now (STALE_SOURCE).
+    Without --snapshot the venue itself is asked: what its history has is booked first, as `trueup import` does, then
+    its state now is compared.
+
+    With --snapshot the venue's side is what its saved answers state, and no fact is booked. Fills or transactions among
+    the files that the book lacks are named as evidence for a difference. The age of a saved state is counted from the
+    newest fact booked: more than a minute older, and it cannot speak of what is booked now (STALE_SOURCE).
 
     The outcome is put on record in the journal, unless the newest one there says the same; `trueup breaks` shows it,
     now or as of any earlier moment.
@@ -67,18 +72,43 @@ def reconcile(
     Examples:
       trueup reconcile --venue hyperliquid --account main --snapshot clearinghouse_state.json spot_state.json
       trueup reconcile --venue oanda --account fx --snapshot account.json --snapshot transactions.json --json
+      trueup reconcile --account hyperliquid:main
     """
-    from trueup.cli.session import chosen_accounts, opened, place, read_sources, venue_account
+    from trueup.cli.live import require_none
+    from trueup.cli.session import chosen_accounts, opened, place, read_sources, saved_account
     from trueup.engine import reconciling
     from trueup.engine.reading import open_files
 
     out = Output(as_json=as_json)
+    if not snapshot:
+        require_none("without --snapshot", file=more, home_currency=home_currency, address=address)
+        return _reconcile_live(ctx, config, venue, account, data, out)
+    require_none("with --snapshot", config=config)
     answers, unusable = open_files([*snapshot, *(more or [])])
     with opened(place(ctx, data), out) as store:
-        (whose,) = chosen_accounts(store, venue_account(venue, account))
+        (whose,) = chosen_accounts(store, saved_account(venue, account))
         sources = read_sources(store, whose, answers, out, home_currency=home_currency, address=address)
         found = reconciling.reconcile(store, store.ledger(whose), [*sources, *unusable])
-    if as_json:
+    return _tell(out, found)
+
+
+def _reconcile_live(
+    ctx: typer.Context, config: Path | None, venue: str | None, account: str | None, data: str | None, out: Output
+) -> int:
+    from trueup.cli.live import account_set, reconcile_live
+    from trueup.cli.session import opened, place
+    from trueup.engine.reconciling import Reconciliation
+
+    chosen = account_set(config, venue, account)
+    with opened(place(ctx, data), out, create=True) as store:
+        found = reconcile_live(chosen, store, out)
+    pulled = found.pulled
+    notes = [f"{pulled.booked} facts were booked from the venue's history first."] if pulled.booked else []
+    return _tell(out, Reconciliation(found.comparison, (), pulled.refusals, [*notes, *pulled.warnings]))
+
+
+def _tell(out: Output, found: "Reconciliation") -> int:
+    if out.as_json:
         out.data(_shape(found))
     else:
         _show(found)

@@ -141,6 +141,14 @@ def named_account(known: Sequence[AccountId], wanted: str) -> AccountId:
     raise NotFound(f"There is no account {wanted!r}.", remedy=have)
 
 
+def saved_account(venue: str | None, name: str | None) -> AccountId:
+    """The account that files are of, which both say. Raises :class:`typer.BadParameter` where that is left open."""
+    said = (name or "").partition(":")
+    if not (name and (venue or said[1])):
+        raise typer.BadParameter("Files need --venue and --account, or --account VENUE:NAME: they do not say whose.")
+    return venue_account(venue or said[0], name)
+
+
 def venue_account(venue: str, name: str) -> AccountId:
     """The account ``venue:name``; the name may say the venue as well."""
     said, colon, rest = name.partition(":")

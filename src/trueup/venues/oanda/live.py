@@ -19,7 +19,7 @@ from trueup.model.events import Fact, InstrumentDefined, OpeningBalance, OrderRe
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import ZERO
-from trueup.model.orders import Amendment, OrderRequest, OrderType, TimeInForce
+from trueup.model.orders import Amendment, OrderRequest
 from trueup.model.positions import OpenOrder
 from trueup.model.venues import Capabilities, Gap, Mark
 from trueup.ports import Clock, Refused
@@ -46,15 +46,20 @@ PRACTICE_URL, PRACTICE_STREAM_URL = "https://api-fxpractice.oanda.com", "https:/
 NAMES_MAX = 100
 """Instruments whose prices are asked for at once."""
 
-_ORDER_TYPES: frozenset[OrderType] = frozenset(("market", "limit", "stop", "take_profit"))
-_TIMES_IN_FORCE: frozenset[TimeInForce] = frozenset(("", "gtc", "ioc", "fok"))
-
-_CANNOT = (
-    "OANDA has no post-only orders, and no stop-limit: its stop with a price bound is cancelled, not left resting.",
-    "A client order id is unique among pending orders only: after an unknown outcome, find it before placing it again.",
-    f"An order that has ended is found among the newest {WINDOW} transactions; an older one is not.",
-    "OANDA states financing per instrument, so that in a hedging account it is not told apart by side.",
-    "Closed from Friday 17:00 to Sunday 17:00 New York and around each day's roll at 17:00: MARKET_HALTED.",
+CAPABILITIES = Capabilities(
+    cursor="exact",
+    find="window",
+    order_types=frozenset(("market", "limit", "stop", "take_profit")),
+    times_in_force=frozenset(("", "gtc", "ioc", "fok")),
+    amends=True,
+    streams=True,
+    cannot=(
+        "OANDA has no post-only orders, and no stop-limit: its stop with a price bound is cancelled, not left resting.",
+        "A client order id is unique among pending orders only: after an unknown outcome, find it before placing it.",
+        f"An order that has ended is found among the newest {WINDOW} transactions; an older one is not.",
+        "OANDA states financing per instrument, so that in a hedging account it is not told apart by side.",
+        "Closed from Friday 17:00 to Sunday 17:00 New York and around each day's roll at 17:00: MARKET_HALTED.",
+    ),
 )
 
 
@@ -124,16 +129,7 @@ class OandaVenue:
     @property
     def capabilities(self) -> Capabilities:
         """What OANDA offers, to this account."""
-        return Capabilities(
-            cursor="exact",
-            find="window",
-            order_types=_ORDER_TYPES,
-            times_in_force=_TIMES_IN_FORCE,
-            amends=True,
-            hedges=self._newest().hedging is True,
-            streams=True,
-            cannot=_CANNOT,
-        )
+        return replace(CAPABILITIES, hedges=self._newest().hedging is True)
 
     @property
     def warnings(self) -> Sequence[str]:

@@ -1,0 +1,138 @@
+"""``trueup venues serve``: a venue's protocol on this machine, and how to point an account at it."""
+
+import asyncio
+import signal
+import sys
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from trueup.cli.options import ExitCode
+from trueup.cli.output import Output
+
+if TYPE_CHECKING:
+    from trueup.ports import Clock
+    from trueup.testing.servers.asgi import App
+    from trueup.testing.servers.serving import Address
+    from trueup.venues.paper.exchange import PaperExchange
+
+STEP_S = 1.0
+"""Between two moves of the prices."""
+
+Venue = Literal["hyperliquid", "oanda"]
+
+
+class Rehearsal(msgspec.Struct, frozen=True):
+    """A venue that is ready to be served.
+
+    Attributes:
+        settings: Lines of ``trueup.toml`` that point an account at it; ``{http}`` and ``{ws}`` stand for the address.
+        environment: Variables that these lines name, with their values.
+    """
+
+    app: "App"
+    exchange: "PaperExchange"
+    settings: str
+    environment: dict[str, str]
+
+
+def rehearse(venue: Venue, port: int, faults: Path | None, seconds: float | None, out: Output) -> int:
+    """Serve until the time is over or somebody interrupts; then tell what struck."""
+    from trueup.engine.clock import SystemClock
+    from trueup.testing.servers.chaos import Chaos, VenueClock
+    from trueup.testing.servers.faults import NO_FAULTS, WirePlan
+
+    plan = NO_FAULTS if faults is None else WirePlan.load(faults)
+    clock = VenueClock(SystemClock())
+    rehearsal = (_hyperliquid if venue == "hyperliquid" else _oanda)(clock)
+    chaos = Chaos(rehearsal.app, plan, clock)
+    asyncio.run(_serve(venue, rehearsal, chaos, port, seconds, out))
+    for struck in chaos.struck:
+        out.note(f"{struck.kind} struck {struck.what}")
+    return ExitCode.FINE
+
+
+async def _serve(venue: Venue, rehearsal: Rehearsal, app: "App", port: int, seconds: float | None, out: Output) -> None:
+    from trueup.testing.servers.serving import serving
+    from trueup.venues.paper.server import pump
+
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, over.set)
+    async with serving(app, port=port) as address:
+        moving = asyncio.create_task(pump(rehearsal.exchange, STEP_S))
+        _tell(venue, rehearsal, address, out)
+        try:
+            async with asyncio.timeout(seconds):
+                await over.wait()
+        except TimeoutError:
+            pass
+        finally:
+            moving.cancel()
+            await asyncio.wait((moving,))
+
+
+def _tell(venue: Venue, rehearsal: Rehearsal, address: "Address", out: Output) -> None:
+    settings = rehearsal.settings.format(http=address.http, ws=address.ws)
+    if out.as_json:
+        out.data(
+            {
+                "venue": venue,
+                "http": address.http,
+                "ws": address.ws,
+                "settings": settings,
+                "environment": rehearsal.environment,
+            }
+        )
+    else:
+        from trueup.cli import render
+
+        render.show(f"{venue} is served at {address.http}")
+        render.show("\nIn trueup.toml:\n")
+        render.show(settings)
+        render.show("Before what uses it:\n")
+        for name, value in rehearsal.environment.items():
+            render.show(f"export {name}={value}")
+        render.show("\nThen, for instance: trueup import --venue " + venue)
+    sys.stdout.flush()
+
+
+def _hyperliquid(clock: "Clock") -> Rehearsal:
+    try:
+        from trueup.testing.servers.hyperliquid import world
+    except ModuleNotFoundError as error:
+        from trueup.model.errors import BadInput
+
+        raise BadInput(
+            "venue", "hyperliquid", f"{error.name} is not installed", remedy="Install trueup[hyperliquid]."
+        ) from error
+    server = world.demo_server(clock, Random())
+    server.exchange.trade_by_hand(world.DEMO_ACCOUNT, "BTC/USDC:USDC", "buy", Decimal("0.05"))
+    settings = f"""[accounts."{world.DEMO_ACCOUNT}"]
+stage = "trade"
+address = "{world.address_of(world.DEMO_KEY)}"
+signer = "env:REHEARSAL_KEY"
+rest_url = "{{http}}"
+stream_url = "{{ws}}/ws"
+"""
+    return Rehearsal(server, server.exchange, settings, {"REHEARSAL_KEY": world.DEMO_AGENT_KEY})
+
+
+def _oanda(clock: "Clock") -> Rehearsal:
+    from trueup.testing.servers.oanda import demo
+
+    exchange = demo.demo_exchange(clock, Random())
+    exchange.trade_by_hand(demo.ACCOUNT, "EUR/USD", "buy", Decimal(1_000))
+    settings = f"""[accounts."{demo.ACCOUNT}"]
+stage = "trade"
+account_id = "{demo.ACCOUNT_ID}"
+token = "env:REHEARSAL_KEY"
+rest_url = "{{http}}"
+stream_url = "{{http}}"
+"""
+    server = demo.demo_server(clock, Random(), exchange=exchange)
+    return Rehearsal(server, exchange, settings, {"REHEARSAL_KEY": demo.TOKEN})
