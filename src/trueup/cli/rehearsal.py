@@ -91,13 +91,11 @@ def _tell(venue: Venue, rehearsal: Rehearsal, address: "Address", out: Output) -
     else:
         from trueup.cli import render
 
-        render.show(f"{venue} is served at {address.http}")
-        render.show("\nIn trueup.toml:\n")
-        render.show(settings)
-        render.show("Before what uses it:\n")
-        for name, value in rehearsal.environment.items():
-            render.show(f"export {name}={value}")
-        render.show("\nThen, for instance: trueup import --venue " + venue)
+        lines = [f"{venue} is served at {address.http}", "", "In trueup.toml:", "", *settings.splitlines()]
+        lines += ["", "In the environment of what uses it:", ""]
+        lines += [f"export {name}={value}" for name, value in rehearsal.environment.items()]
+        for line in [*lines, "", f"Then, for instance: trueup import --venue {venue}"]:
+            render.show(line)
     sys.stdout.flush()
 
 
