@@ -121,6 +121,17 @@ def test_what_they_explain_in_part_does_not_wait(difference: str) -> None:
     assert waiting([found], explain([found], evidence)) == (found,)
 
 
+def test_what_happened_after_the_answer_waits_for_the_next_one() -> None:
+    found = quantity("-2")
+    evidence = Evidence(after_cut=(Pair().trade(BTC, "buy", D(2), venue_time=CUT + 1),))
+    assert waiting([found], explain([found], evidence))[0].status is Status.PENDING
+
+
+def test_an_answer_that_is_too_old_altogether_does_not_wait() -> None:
+    found = replace(quantity("2"), kind=Kind.STALE_SOURCE, difference=None)
+    assert waiting([found], explain([found], Evidence())) == (found,)
+
+
 def test_what_nothing_explains_does_not_wait() -> None:
     found = quantity("2")
     assert waiting([found], explain([found], Evidence())) == (found,)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from trueup.model.differences import Difference, Severity, Status
 from trueup.model.numbers import ZERO, exact
 from trueup.model.positions import OpenOrder
-from trueup.reconcile.explain.causes import Action, Explanation
+from trueup.reconcile.explain.causes import Action, Cause, Explanation, Part
 from trueup.reconcile.explain.evidence import OrderInFlight
 from trueup.reconcile.explain.taxonomy import TAXONOMY
 
@@ -58,8 +58,14 @@ def waiting(found: Iterable[Difference], explained: Iterable[Explanation]) -> tu
 
 
 def only_time(why: Explanation) -> bool:
-    """Whether looking again is all there is to do: each cause is one to wait for, and nothing is left over."""
-    return why.complete and all(TAXONOMY[cause].action is Action.WAIT for cause in why.causes)
+    """Whether looking again is all there is to do: each cause is a matter of time, and nothing is left over."""
+    return why.complete and all(map(_passes, why.parts))
+
+
+def _passes(part: Part) -> bool:
+    """A source that is too old by a known amount passes with the next answer; one that failed may never."""
+    late = part.cause is Cause.STALE_SOURCE and part.amount is not None
+    return late or TAXONOMY[part.cause].action is Action.WAIT
 
 
 def _pending(found: Difference, why: Explanation) -> Difference:

@@ -1,0 +1,306 @@
+"""The life of a break: legal steps only, what each asks for, ageing and escalation, and what comparisons do to it."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tests.reconcile.pair import ACCOUNT, BTC_NET
+from trueup.model.differences import Difference, Kind, Severity, Status
+from trueup.model.errors import BadInput
+from trueup.model.times import NS_PER_SECOND
+from trueup.reconcile.ageing import Age, age, level_due
+from trueup.reconcile.following import RECURS_WITHIN_NS, follow
+from trueup.reconcile.lifecycle import (
+    BY_A_PERSON,
+    ENDED,
+    NOTE_LENGTH_MAX,
+    NOTES_MAX,
+    TRANSITIONS,
+    BreakKey,
+    BreakRecord,
+    Move,
+    State,
+    Step,
+    moved,
+)
+from trueup.reconcile.persistence import IN_FLIGHT_NS_MAX, Sighting
+
+D = Decimal
+KEY: BreakKey = (ACCOUNT, BTC_NET, "QTY")
+SIGHTING = Sighting(0, 1, 1, pending=False)
+
+
+def record(state: State = State.DETECTED, **fields: object) -> BreakRecord:
+    return replace(
+        BreakRecord(key=KEY, state=state, detected_at=0, moved_at=0, sighting=SIGHTING, kind="QTY"), **fields
+    )
+
+
+def move(step: Step, **fields: object) -> Move:
+    """A step with all that any step may ask for."""
+    whole = Move(step=step, at=5, by="alice", note="n", owner="bob", cause="FUNDING", evidence=("funding|1",), level=9)
+    return replace(whole, **fields)
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("step", Step)
+def test_only_the_steps_of_the_table_are_possible(state: State, step: Step) -> None:
+    if (state, step) in TRANSITIONS:
+        assert moved(record(state), move(step)).state is TRANSITIONS[state, step]
+    else:
+        with pytest.raises(BadInput, match=f"the break is {state}"):
+            moved(record(state), move(step))
+
+
+def test_every_state_is_reached_and_every_end_can_come_back() -> None:
+    reached = {State.DETECTED}
+    for _ in State:
+        reached |= {to for (at, _), to in TRANSITIONS.items() if at in reached}
+    assert reached == set(State)
+    assert {at for at, step in TRANSITIONS if step is Step.RECUR} == ENDED
+    assert not {step for at, step in TRANSITIONS if at in ENDED} - {Step.RECUR}
+
+
+def test_the_whole_way_by_hand() -> None:
+    way = (Step.CONFIRM, Step.OPEN, Step.ACKNOWLEDGE, Step.INVESTIGATE, Step.RESOLVE)
+    stands = record()
+    for at, step in enumerate(way, 1):
+        stands = moved(stands, Move(step=step, at=at, by="alice", cause="FUNDING", evidence=("funding|1",)))
+    assert (stands.state, stands.owner, stands.moved_at) == (State.RESOLVED, "alice", 5)
+    assert (stands.cause, stands.evidence, stands.ended) == ("FUNDING", ("funding|1",), True)
+    again = moved(replace(stands, level=3), Move(step=Step.RECUR, at=9))
+    assert (again.state, again.recurrences, again.detected_at) == (State.DETECTED, 1, 9)
+    assert (again.cause, again.evidence, again.level, again.owner) == ("", (), 0, "alice")
+
+
+@given(st.lists(st.sampled_from(Step), max_size=30))
+def test_no_sequence_of_steps_leaves_the_table(steps: list[Step]) -> None:
+    stands = record()
+    for at, step in enumerate(steps, 1):
+        if (stands.state, step) in TRANSITIONS:
+            before, stands = stands, moved(stands, move(step, at=at, level=at))
+            assert stands.state is TRANSITIONS[before.state, step]
+            assert stands.recurrences == before.recurrences + (step is Step.RECUR)
+            assert (stands.moved_at == at) is (before.state is not stands.state)
+
+
+# --- what steps ask for -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sentence", "state", "step", "fields"),
+    [
+        *(("no name", State.ACKNOWLEDGED, step, {"by": ""}) for step in sorted(BY_A_PERSON - {Step.ACKNOWLEDGE})),
+        ("no name", State.OPEN, Step.ACKNOWLEDGE, {"by": ""}),
+        ("no cause", State.OPEN, Step.RESOLVE, {"cause": ""}),
+        ("no evidence", State.OPEN, Step.RESOLVE, {"evidence": ()}),
+        ("no rule", State.OPEN, Step.AUTO_RESOLVE, {"by": ""}),
+        ("no cause", State.OPEN, Step.AUTO_RESOLVE, {"cause": ""}),
+        ("no owner", State.OPEN, Step.ASSIGN, {"owner": ""}),
+        ("no text", State.OPEN, Step.NOTE, {"note": ""}),
+        ("too long", State.OPEN, Step.NOTE, {"note": "n" * (NOTE_LENGTH_MAX + 1)}),
+        ("no higher", State.OPEN, Step.ESCALATE, {"level": 2}),
+    ],
+)
+def test_what_a_step_lacks_is_refused(sentence: str, state: State, step: Step, fields: dict[str, object]) -> None:
+    with pytest.raises(BadInput):
+        moved(record(state, level=2), move(step, **fields))
+    assert moved(record(state, level=2), move(step)).key == KEY, sentence
+
+
+def test_notes_are_kept_with_their_authors_and_bounded() -> None:
+    stands = moved(record(), move(Step.NOTE, by="alice", note="asked the venue"))
+    assert stands.notes == ("alice: asked the venue",)
+    with pytest.raises(BadInput, match=str(NOTES_MAX)):
+        moved(record(notes=("a: b",) * NOTES_MAX), move(Step.NOTE))
+
+
+# --- ageing -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bucket"),
+    [
+        (0, Age.UNDER_A_MINUTE),
+        (59, Age.UNDER_A_MINUTE),
+        (60, Age.UNDER_FIVE_MINUTES),
+        (299, Age.UNDER_FIVE_MINUTES),
+        (300, Age.UNDER_AN_HOUR),
+        (3_599, Age.UNDER_AN_HOUR),
+        (3_600, Age.UNDER_A_DAY),
+        (86_399, Age.UNDER_A_DAY),
+        (86_400, Age.A_DAY_OR_MORE),
+    ],
+)
+def test_age_buckets(seconds: int, bucket: Age) -> None:
+    assert age(record(), seconds * NS_PER_SECOND) is bucket
+    assert level_due(record(), D(0), (), seconds * NS_PER_SECOND) == bucket
+
+
+def test_what_ended_grows_no_older_and_asks_for_no_one() -> None:
+    over = record(State.RESOLVED, moved_at=61 * NS_PER_SECOND)
+    assert age(over, 10**18) is Age.UNDER_FIVE_MINUTES
+    assert level_due(over, None, (D(1),), 10**18) == 0
+
+
+@pytest.mark.parametrize(("exposure", "level"), [("0", 0), ("999", 0), ("1000", 1), ("5000", 2), (None, 2)])
+def test_escalation_by_exposure(exposure: str | None, level: int) -> None:
+    worth = None if exposure is None else D(exposure)
+    assert level_due(record(), worth, (D(1000), D(5000)), 1) == level
+
+
+def test_bounds_that_do_not_ascend_are_refused() -> None:
+    with pytest.raises(BadInput):
+        level_due(record(), D(1), (D(2), D(2)), 1)
+
+
+# --- what comparisons do ----------------------------------------------------------------------------------------------
+
+
+def found(kind: Kind = Kind.QTY, status: Status = Status.DRIFT) -> Difference:
+    return Difference(kind, Severity.HIGH, status, ACCOUNT, BTC_NET, "1", None, "2", D(1), "venue holds 1 more")
+
+
+class Watched:
+    """Comparisons one after another, a second and a cut apart."""
+
+    def __init__(self) -> None:
+        self.breaks: dict[BreakKey, BreakRecord] = {}
+        self.moves: list[Step] = []
+        self.now = 0
+
+    def look(
+        self, *differences: Difference, seconds: int = 1, looked_at: bool = True, booked: bool = False
+    ) -> State | None:
+        self.now += seconds * NS_PER_SECOND
+        self.breaks, moves = follow(
+            self.breaks,
+            differences,
+            cut=self.now,
+            now=self.now,
+            looked_at=lambda key: looked_at,
+            causes={KEY: ("FILL_MISSING", ("fill|7",))} if booked else None,
+        )
+        self.moves += [one.step for _, one in moves]
+        return self.breaks[KEY].state if self.breaks else None
+
+
+def test_what_lasts_is_confirmed_and_what_goes_before_was_timing() -> None:
+    watched = Watched()
+    assert watched.look(found()) is State.DETECTED
+    assert watched.look(found()) is State.CONFIRMED
+    other = Watched()
+    other.look(found())
+    assert other.look() is State.EXPIRED_TIMING
+
+
+def test_what_is_not_looked_at_neither_ends_nor_lasts() -> None:
+    watched = Watched()
+    watched.look(found())
+    assert watched.look(looked_at=False) is State.DETECTED
+    watched.look(found())
+    assert watched.look(looked_at=False) is State.CONFIRMED
+    assert watched.look() is State.AUTO_RESOLVED
+
+
+def test_what_was_booked_for_it_is_the_cause_of_its_end() -> None:
+    watched = Watched()
+    watched.look(found())
+    assert watched.look(booked=True) is State.AUTO_RESOLVED
+    assert (watched.breaks[KEY].cause, watched.breaks[KEY].evidence) == ("FILL_MISSING", ("fill|7",))
+
+
+def test_one_that_agrees_again_by_itself_says_that_nobody_knows_why() -> None:
+    watched = Watched()
+    watched.look(found())
+    watched.look(found())
+    watched.look()
+    assert watched.breaks[KEY].cause == "UNEXPLAINED"
+
+
+def test_the_wrong_side_is_confirmed_at_once() -> None:
+    assert Watched().look(found(Kind.SIDE)) is State.CONFIRMED
+
+
+def test_the_wrong_side_that_comes_back_is_confirmed_at_once() -> None:
+    watched = Watched()
+    watched.look(found(Kind.SIDE))
+    watched.look()
+    assert watched.look(found(Kind.SIDE)) is State.CONFIRMED
+    assert watched.moves == [Step.CONFIRM, Step.AUTO_RESOLVE, Step.RECUR, Step.CONFIRM]
+
+
+def test_a_quantity_that_turns_into_the_wrong_side_is_the_same_break() -> None:
+    watched = Watched()
+    watched.look(found())
+    assert watched.look(found(Kind.MISSING_THEIRS)) is State.CONFIRMED
+    assert len(watched.breaks) == 1
+    assert watched.breaks[KEY].kind == "MISSING_THEIRS"
+
+
+def test_what_waits_too_long_is_confirmed() -> None:
+    watched = Watched()
+    assert watched.look(found(status=Status.PENDING)) is State.DETECTED
+    assert watched.look(found(status=Status.PENDING)) is State.DETECTED
+    seconds = IN_FLIGHT_NS_MAX // NS_PER_SECOND
+    assert watched.look(found(status=Status.PENDING), seconds=seconds) is State.CONFIRMED
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.SYNCED])
+def test_what_could_not_be_compared_is_no_break(status: Status) -> None:
+    assert Watched().look(found(status=status)) is None
+
+
+def test_it_comes_back_within_a_day_as_the_same_break_and_later_as_another() -> None:
+    watched = Watched()
+    watched.look(found())
+    watched.look()
+    assert watched.look(found()) is State.DETECTED
+    assert watched.breaks[KEY].recurrences == 1
+    watched.look()
+    day = RECURS_WITHIN_NS // NS_PER_SECOND
+    assert watched.look(found(), seconds=day + 1) is State.DETECTED
+    assert watched.breaks[KEY].recurrences == 0
+
+
+def test_what_ended_is_kept_for_a_day() -> None:
+    watched = Watched()
+    watched.look(found())
+    watched.look()
+    day = RECURS_WITHIN_NS // NS_PER_SECOND
+    assert watched.look(seconds=day) is State.EXPIRED_TIMING
+    assert watched.look() is None
+
+
+def test_an_open_break_is_not_confirmed_again() -> None:
+    watched = Watched()
+    for _ in range(5):
+        watched.look(found())
+    assert watched.moves == [Step.CONFIRM]
+
+
+sightings = st.lists(
+    st.tuples(st.sampled_from([None, Status.DRIFT, Status.PENDING]), st.booleans(), st.booleans()), max_size=20
+)
+
+
+@given(sightings)
+def test_the_moves_of_a_break_replayed_lead_to_where_it_stands(looks: list[tuple[Status | None, bool, bool]]) -> None:
+    watched = Watched()
+    for status, looked_at, booked in looks:
+        before = watched.breaks.get(KEY)
+        count = len(watched.moves)
+        watched.look(*([found(status=status)] if status else []), looked_at=looked_at, booked=booked)
+        after = watched.breaks.get(KEY)
+        state = before.state if before is not None else State.DETECTED
+        for step in watched.moves[count:]:
+            state = TRANSITIONS[state, step]
+        if after is not None:
+            assert after.state is state
+            assert status is None or not after.ended
