@@ -66,7 +66,7 @@ class Signer:
             vault: The address acted for, where it is not the signer's own or its master's.
             expires_after: In milliseconds; None for an action that is valid whenever it arrives.
         """
-        from eth_account.messages import encode_typed_data  # noqa: PLC0415 - an extra
+        from trueup.venues.ethereum import encode_typed_data  # noqa: PLC0415 - an extra
 
         message = {
             "source": _SOURCES[self._mainnet],
@@ -78,7 +78,7 @@ class Signer:
 
 def action_hash(action: Action, nonce: int, vault: str | None, expires_after: int | None) -> bytes:
     """What a signature is of."""
-    from eth_utils.crypto import keccak  # noqa: PLC0415 - an extra
+    from trueup.venues.ethereum import keccak  # noqa: PLC0415 - an extra
 
     data = msgspec.msgpack.encode(action) + nonce.to_bytes(8, "big")
     data += b"\x00" if vault is None else b"\x01" + bytes.fromhex(vault.removeprefix("0x"))
@@ -89,7 +89,7 @@ def action_hash(action: Action, nonce: int, vault: str | None, expires_after: in
 
 def _account(secret: Secret) -> LocalAccount:
     try:
-        from eth_account import Account  # noqa: PLC0415 - an extra
+        from trueup.venues.ethereum import Account  # noqa: PLC0415 - an extra
     except ImportError:
         raise AuthenticationFailed(
             "Orders for Hyperliquid cannot be signed: the signing library is not installed.",

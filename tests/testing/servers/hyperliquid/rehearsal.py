@@ -9,9 +9,6 @@ from typing import Any
 
 import httpx
 import msgspec
-from eth_account import Account
-from eth_account.messages import encode_typed_data
-from eth_utils.crypto import keccak
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.venues.paper.world import HandClock
@@ -26,6 +23,7 @@ from trueup.testing.servers.hyperliquid.world import (
     hyperliquid_markets,
 )
 from trueup.testing.servers.serving import serving
+from trueup.venues.ethereum import Account, encode_typed_data, keccak
 from trueup.venues.paper.exchange import PaperExchange
 from trueup.venues.paper.faults import NO_FAULTS, AnyFault, FaultPlan
 

@@ -165,6 +165,6 @@ def test_what_is_no_key_is_refused_and_not_repeated(key: str) -> None:
 
 
 def test_without_the_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "eth_account", None)
+    monkeypatch.setitem(sys.modules, "trueup.venues.ethereum", None)
     with pytest.raises(AuthenticationFailed, match=r"pip install 'trueup\[hyperliquid\]'"):
         Signer(Secret("env:KEY", KEY), mainnet=True)

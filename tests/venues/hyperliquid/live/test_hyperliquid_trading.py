@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 import stamina
-from eth_account import Account
-from eth_account.messages import encode_typed_data
 from msgspec.structs import replace
 
 from tests.venues.hyperliquid.live.scripted import (
@@ -44,6 +42,7 @@ from trueup.model.errors import (
 from trueup.model.events import OrderReported
 from trueup.model.orders import Amendment, OrderRequest
 from trueup.model.times import from_ms
+from trueup.venues.ethereum import Account, encode_typed_data
 from trueup.venues.hyperliquid.actions import cloid
 from trueup.venues.hyperliquid.live import HyperliquidVenue
 from trueup.venues.hyperliquid.signing import VALID_MS, action_hash

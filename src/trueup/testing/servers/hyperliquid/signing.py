@@ -10,12 +10,10 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
-from eth_account import Account
-from eth_account.messages import encode_typed_data
 from eth_keys.exceptions import BadSignature
-from eth_utils.crypto import keccak
 
 from trueup.model.numbers import canonical
+from trueup.venues.ethereum import Account, encode_typed_data, keccak
 
 Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,8})?$")]
 Cloid = Annotated[str, msgspec.Meta(pattern=r"^0x[0-9a-f]{32}$")]

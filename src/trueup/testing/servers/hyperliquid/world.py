@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from random import Random
 
-from eth_account import Account
-
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
 from trueup.ports import Clock
 from trueup.testing.servers.hyperliquid.assets import SPOT, USDC
 from trueup.testing.servers.hyperliquid.server import HyperliquidServer
+from trueup.venues.ethereum import Account
 from trueup.venues.paper.exchange import PaperExchange
 from trueup.venues.paper.faults import NO_FAULTS, FaultPlan
 from trueup.venues.paper.markets import Market
