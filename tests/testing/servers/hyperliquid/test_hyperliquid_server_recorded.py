@@ -11,7 +11,7 @@ import yaml
 from tests.testing.servers.hyperliquid.rehearsal import BTC_ID, OWNER, Json, Rehearsal, Row, limit, rehearse
 from tests.testing.servers.hyperliquid.test_hyperliquid_reads import eventful
 
-RECORDED = Path("/work/shared/venue-data/hyperliquid")
+RECORDED = Path(__file__).resolve().parents[5] / "shared" / "venue-data" / "hyperliquid"
 
 pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not here")
 
