@@ -332,6 +332,11 @@ class LiveVenue(Venue, Protocol):
         """What a person has to know of it now: history that is about to be forgotten or already is, in sentences."""
         ...
 
+    @property
+    def learnt(self) -> Mapping[str, str]:
+        """What is known so far of whose account it is, by name; kept by the book, and given to later adapters."""
+        ...
+
     async def check(self) -> Sequence[str]:
         """A first look, in sentences: is it there, whose account is it, how does its clock run, what may the key do."""
         ...

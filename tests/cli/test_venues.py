@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -100,6 +101,17 @@ def test_a_pull_may_begin_at_a_time(trueup: Trueup, rehearsal: Rehearsal) -> Non
     assert trueup(*words, "--since", "2001-01-01T00:00:00Z", "--json").json["booked_kinds"]["fill"] == 1
     wrong = trueup(*words, "--since", "yesterday", "--json")
     assert (wrong.code, wrong.error["field"]) == (3, "since")
+
+
+def test_an_account_that_was_pointed_elsewhere_is_refused(trueup: Trueup, rehearsal: Rehearsal) -> None:
+    words = ("import", "--venue", rehearsal.told["venue"], "--config", rehearsal.config)
+    assert trueup(*words).code == 0
+    settings = re.sub(r"0x[0-9a-f]{40}", "0x" + 40 * "9", rehearsal.config.read_text())
+    settings = settings.replace("101-004-1234567-001", "101-004-1234567-002")  # another one of the same token
+    rehearsal.config.write_text(settings)
+    refused = trueup(*words, "--json")
+    assert refused.code == 3
+    assert refused.error["remedy"]
 
 
 def test_a_venue_that_is_gone_makes_the_answer_unknown_not_flat(trueup: Trueup, rehearsal: Rehearsal) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from tests.engine.world import ACCOUNT, PERP
 from trueup.model.differences import VenueSnapshot
@@ -27,6 +27,7 @@ class ScriptedVenue:
     """
 
     account: AccountId = ACCOUNT
+    learnt: Mapping[str, str] = {}
     warnings: Sequence[str] = ("Old fills are about to be forgotten.",)
 
     def __init__(self, facts: Sequence[Fact] = (), *, page: int = 2, streams: bool = True) -> None:

@@ -12,7 +12,7 @@ from trueup.engine.pulling import DECISIONS_MAX, REFUSALS_TOLD, Pull, pull, serv
 from trueup.engine.receipts import Receipt
 from trueup.journal.codec import decode
 from trueup.model.errors import BadInput, ConcurrentUpdate, Unavailable
-from trueup.model.events import CursorMoved, Event, FillBooked, InstrumentDefined, Quarantined
+from trueup.model.events import CursorMoved, Event, FillBooked, InstrumentDefined, Quarantined, SourceRead
 from trueup.model.identifiers import AccountId
 from trueup.ports import Refused
 
@@ -101,6 +101,18 @@ def test_a_row_that_cannot_be_read_is_kept_with_its_bytes_once_and_stops_nothing
     kept = [event for frame in frames(ledger) for event in frame if isinstance(event, Quarantined)]
     assert [note.offered for note in kept] == [b"NaN %d" % row for row in range(1, 151)]
     assert ledger.book.cursor == "7"
+    store.close()
+
+
+def test_whose_account_it_is_is_put_on_record_when_it_is_news(tmp_path: Path) -> None:
+    store, venue = store_at(tmp_path), ScriptedVenue(FILLS)
+    ledger = store.ledger(ACCOUNT)
+    for learnt in ({"address": "0x1"}, {"address": "0x1"}, {"address": "0x1", "hedging": "true"}, {"hedging": "false"}):
+        venue.learnt = learnt
+        pulled(ledger, venue)
+    notes = [event.learnt for frame in frames(ledger) for event in frame if isinstance(event, SourceRead)]
+    assert notes == [(("address", "0x1"),), (("hedging", "true"),), (("hedging", "false"),)]
+    assert ledger.book.learnt == {"address": "0x1", "hedging": "false"}
     store.close()
 
 

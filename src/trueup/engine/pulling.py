@@ -6,6 +6,7 @@ twice is there already. A row that could not be read is put on record with its b
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 
 import msgspec
 
@@ -14,7 +15,7 @@ from trueup.engine.importing import CHUNK, REFUSALS_CHUNK, Counts, kept, parts
 from trueup.engine.ledger import Ledger, Task
 from trueup.engine.receipts import Receipt
 from trueup.model.errors import BadInput, ConcurrentUpdate
-from trueup.model.events import CursorMoved, Fact, InstrumentDefined
+from trueup.model.events import CursorMoved, Fact, InstrumentDefined, SourceRead
 from trueup.model.facts import order_key
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import LiveVenue, Refused
@@ -118,6 +119,7 @@ async def pull(
     for start in range(0, len(terms), CHUNK):
         await _book(ledger, Page(terms[start : start + CHUNK], None), report)
     await _keep(ledger, venue, report)
+    await _note_whose(ledger, venue)
     progress(report)
     report.cursor = ledger.read(lambda book: book.cursor) if since is None else await venue.cursor_at(since)
     async for facts, cursor in venue.history(report.cursor):
@@ -127,6 +129,7 @@ async def pull(
         times = [order_key(fact)[0] for fact in facts if not isinstance(fact, InstrumentDefined)]
         report.until = max([report.until or 0, *times]) or None
         progress(report)
+    await _note_whose(ledger, venue)
     report.warnings = tuple(venue.warnings)
     return report
 
@@ -153,6 +156,18 @@ async def _keep(ledger: Ledger, venue: LiveVenue, report: Pull) -> None:
     await keep_refused(ledger, refused)
     report.refused += len(refused)
     report.refusals += refused[: REFUSALS_TOLD - len(report.refusals)]
+
+
+async def _note_whose(ledger: Ledger, venue: LiveVenue) -> None:
+    """Put on record what is news of whose account it is, so that the book never goes on with another one's."""
+
+    def note(ledger: Ledger) -> Receipt:
+        news = dict(venue.learnt.items() - ledger.book.learnt.items())
+        said = tuple(sorted(news.items()))
+        digest = sha256(msgspec.json.encode((ledger.book.seq, said))).hexdigest()
+        return ledger.note_now([SourceRead(ledger.account, "venue", digest, "live", 0, 0, said)] if said else [])
+
+    await served(ledger, note)
 
 
 async def _book(ledger: Ledger, page: Page, report: Pull) -> None:

@@ -109,6 +109,11 @@ class HyperliquidVenue:
         return tuple(self._session.warnings)
 
     @property
+    def learnt(self) -> Mapping[str, str]:
+        """Whose account it is."""
+        return {"address": self._session.address}
+
+    @property
     def health(self) -> Mapping[str, ConnectionHealth]:
         """How the calls and the newest stream are doing."""
         return {"rest": self._session.transport.health, "stream": self._stream_health}

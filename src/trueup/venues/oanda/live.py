@@ -136,6 +136,11 @@ class OandaVenue:
         """Where the balances that OANDA stated and the facts differ, by transaction."""
         return tuple(self._history.findings)
 
+    @property
+    def learnt(self) -> Mapping[str, str]:
+        """What OANDA's answers said of the account so far."""
+        return self._newest().learnt
+
     def refused(self) -> Sequence[Refused]:
         """Rows that could not be read, since this was last asked."""
         return self._history.refused()

@@ -71,6 +71,11 @@ class OandaReader:
         """The account's home currency; empty while unknown."""
         return self._known.home
 
+    @property
+    def learnt(self) -> Mapping[str, str]:
+        """What answers said of the account so far, by name."""
+        return dict(self._known.learnt)
+
     def fork(self, *, orders: bool = True) -> "OandaReader":
         """A reader that knows the same, and learns apart from this one.
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from random import Random
+from types import MappingProxyType
 from typing import TypeVar
 from weakref import WeakSet
 
@@ -49,11 +50,13 @@ class PaperAccount(ABC):
     Attributes:
         capabilities: What the exchange offers.
         warnings: None: it forgets nothing.
+        learnt: Nothing: an account goes by its name there.
         health: How the calls (``rest``) and the newest stream (``stream``) are doing, by name.
     """
 
     capabilities = CAPABILITIES
     warnings: Sequence[str] = ()
+    learnt: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, account: AccountId, *, clock: Clock, random: Random) -> None:
         self.account = account
