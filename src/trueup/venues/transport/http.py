@@ -100,7 +100,15 @@ def client(base_url: str) -> httpx.AsyncClient:
     A redirect would carry credentials to wherever it points.
     """
     limits = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=30.0)
-    return httpx.AsyncClient(base_url=base_url, limits=limits, follow_redirects=False, trust_env=False)
+    return httpx.AsyncClient(
+        base_url=base_url, limits=limits, follow_redirects=False, trust_env=False, verify=_certificates()
+    )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust: read once, since it takes longer than all else that a client does to begin."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class HttpTransport:
