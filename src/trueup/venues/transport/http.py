@@ -7,8 +7,10 @@ within a budget, so that a venue in trouble is not buried under retries.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Literal
 
 import httpx
