@@ -34,6 +34,7 @@ class SocketRig:
         lot: Decimal,
         page: int,
         money_step: Decimal = ZERO,
+        hedged: bool = False,
         words: Mapping[Call, bytes],
         connect: Callable[[Random, Hints], LiveVenue],
     ) -> None:
@@ -44,6 +45,7 @@ class SocketRig:
         self.lot = lot
         self.page = page
         self.money_step = money_step
+        self.hedged = hedged
         self._proxy = proxy
         self._words = words
         self._connect = connect

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 import pytest
 
 from tests.conformance.venues.rigs import SocketRig, clock
 from trueup.engine.reading import Hints
-from trueup.testing.conformance.venues import CHECKS, Check, name, run
+from trueup.testing.conformance.venues import CHECKS, HEDGED_CHECKS, Check, name, run
 from trueup.testing.servers.oanda.demo import ACCOUNT, ACCOUNT_ID, TOKEN, demo_markets
 from trueup.testing.servers.oanda.server import TRANSACTIONS_MAX, OandaServer
 from trueup.testing.servers.proxy import TcpProxy
@@ -21,10 +22,10 @@ from trueup.venues.transport.secrets import Secret
 
 
 @asynccontextmanager
-async def oanda() -> AsyncIterator[SocketRig]:
+async def oanda(*, hedged: bool = False) -> AsyncIterator[SocketRig]:
     now = clock()
     exchange = PaperExchange(demo_markets(), clock=now, random=Random(1))
-    exchange.open_account(ACCOUNT, {"USD": Decimal(100_000_000)})
+    exchange.open_account(ACCOUNT, {"USD": Decimal(100_000_000)}, hedged=hedged)
     server = OandaServer(exchange, {ACCOUNT_ID: ACCOUNT}, clock=now, tokens={TOKEN: (ACCOUNT_ID,)}, requests_max=0)
 
     def connect(random: Random, hints: Hints) -> OandaVenue:
@@ -52,6 +53,7 @@ async def oanda() -> AsyncIterator[SocketRig]:
                 symbol="EUR/USD",
                 lot=Decimal(500_000),
                 page=TRANSACTIONS_MAX,
+                hedged=hedged,
                 money_step=Decimal("0.0001"),
                 words={"place": b'"order"', "cancel": b"/cancel"},
                 connect=connect,
@@ -63,3 +65,8 @@ async def oanda() -> AsyncIterator[SocketRig]:
 @pytest.mark.parametrize("check", CHECKS, ids=name)
 def test_oanda_conforms(check: Check) -> None:
     asyncio.run(run(check, oanda))
+
+
+@pytest.mark.parametrize("check", HEDGED_CHECKS, ids=name)
+def test_an_oanda_account_with_both_sides_conforms(check: Check) -> None:
+    asyncio.run(run(check, partial(oanda, hedged=True)))

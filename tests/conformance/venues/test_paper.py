@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 import pytest
@@ -15,7 +16,7 @@ from trueup.model.identifiers import AccountId
 from trueup.model.numbers import ZERO
 from trueup.ports import Clock, LiveVenue
 from trueup.testing.conformance.rig import Call, Setup, TickingClock
-from trueup.testing.conformance.venues import CHECKS, Check, name, run
+from trueup.testing.conformance.venues import CHECKS, HEDGED_CHECKS, Check, name, run
 from trueup.testing.servers.proxy import TcpProxy
 from trueup.venues.paper import calls
 from trueup.venues.paper.client import PaperClient
@@ -33,10 +34,10 @@ _WRITES = (calls.PlaceOrder, calls.CancelOrder, calls.AmendOrder, calls.ClosePos
 _LOST: dict[Call, type[calls.Call]] = {"place": calls.PlaceOrder, "cancel": calls.CancelOrder}
 
 
-def exchange(clock: Clock, plan: FaultPlan | None = None) -> PaperExchange:
+def exchange(clock: Clock, plan: FaultPlan | None = None, *, hedged: bool = False) -> PaperExchange:
     """An exchange with an account that can pay for a hundred lots."""
     made = PaperExchange(usual_markets(), clock=clock, random=Random(1), plan=plan or FaultPlan())
-    made.open_account(ACCOUNT, {"USDC": Decimal(1_000_000)})
+    made.open_account(ACCOUNT, {"USDC": Decimal(1_000_000)}, hedged=hedged)
     return made
 
 
@@ -89,6 +90,7 @@ class ProcessRig:
     lot = LOT
     page = PAGE
     money_step = ZERO
+    hedged = False
 
     def __init__(self, clock: TickingClock, make: type[BrokenLine] = BrokenLine) -> None:
         hang_ups = tuple(Disconnect(account=ACCOUNT) for _ in range(1_000))  # one strikes with each step
@@ -126,9 +128,9 @@ async def in_process(make: type[BrokenLine] = BrokenLine) -> AsyncIterator[Proce
 
 
 @asynccontextmanager
-async def over_a_socket() -> AsyncIterator[SocketRig]:
+async def over_a_socket(*, hedged: bool = False) -> AsyncIterator[SocketRig]:
     now = clock()
-    made = exchange(now)
+    made = exchange(now, hedged=hedged)
     async with PaperServer(made) as server:
         with TcpProxy("127.0.0.1", server.port) as proxy:
             rig = SocketRig(
@@ -139,6 +141,7 @@ async def over_a_socket() -> AsyncIterator[SocketRig]:
                 symbol=SYMBOL,
                 lot=LOT,
                 page=PAGE,
+                hedged=hedged,
                 words={call: kind.__name__.encode() for call, kind in _LOST.items()},
                 connect=lambda random, _: PaperClient("127.0.0.1", proxy.port, ACCOUNT, clock=now, random=random),
             )
@@ -150,3 +153,8 @@ async def over_a_socket() -> AsyncIterator[SocketRig]:
 @pytest.mark.parametrize("setup", [in_process, over_a_socket])
 def test_the_paper_venue_conforms(check: Check, setup: Setup) -> None:
     asyncio.run(run(check, setup))
+
+
+@pytest.mark.parametrize("check", HEDGED_CHECKS, ids=name)
+def test_a_paper_account_with_both_sides_conforms(check: Check) -> None:
+    asyncio.run(run(check, partial(over_a_socket, hedged=True)))

@@ -21,13 +21,14 @@ class Rig(Protocol):
     """An adapter and its venue; each check has one of its own.
 
     Attributes:
-        account: Open at the exchange, flat, with money enough for 150 lots; positions are kept net.
+        account: Open at the exchange, flat, with money enough for 150 lots; positions are kept net, unless ``hedged``.
         exchange: What really happened.
         clock: Of exchange, server and adapter alike: a :class:`TickingClock`.
         symbol: A derivative that settles in the account's money.
         lot: A quantity of it that may be traded at once; the market offers more than ten, and fewer than 150.
         page: Facts that one answer of the history holds at most.
         money_step: The smallest amount of money that the venue states; 0 where it states every digit.
+        hedged: Whether the account holds a long and a short position side by side; then only ``HEDGING`` is asked.
     """
 
     account: AccountId
@@ -37,6 +38,7 @@ class Rig(Protocol):
     lot: Decimal
     page: int
     money_step: Decimal
+    hedged: bool
 
     async def venue(self, book: Book | None = None) -> LiveVenue:
         """The adapter, as a program that begins would make it, with what its book knows; the rig closes it."""

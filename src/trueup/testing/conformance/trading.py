@@ -2,13 +2,18 @@
 
 from collections.abc import Awaitable
 from contextlib import suppress
+from decimal import Decimal
+
+import msgspec
 
 from trueup.engine.pulling import pull
+from trueup.engine.reconciling_live import reconcile_live
+from trueup.model.differences import Status
 from trueup.model.errors import OutcomeUnknown, Rejected
 from trueup.model.events import OrderReported
 from trueup.model.orders import Amendment, OrderRequest, OrderType, TimeInForce
 from trueup.ports import LiveVenue
-from trueup.testing.conformance.life import books_of, held, orders_made, price_at, require_truth, trade
+from trueup.testing.conformance.life import Books, books_of, held, orders_made, price_at, require_truth, trade
 from trueup.testing.conformance.rig import NotConforming, Rig, require
 
 OPEN = frozenset({"open", "partially_filled"})
@@ -175,6 +180,33 @@ async def check_a_cancel_without_an_answer_is_looked_up(rig: Rig) -> None:
             found = await venue.find(name)
         require(found is not None and found.status == "canceled", f"it is cancelled in the end, and was {found}")
 
+
+async def check_long_and_short_are_held_side_by_side(rig: Rig) -> None:
+    """Each side is opened, told and closed by itself, and the book agrees with the venue all the while."""
+    venue = await rig.venue()
+    await venue.instruments()
+    with books_of(rig) as books:
+        for side, position_side, lots in (("buy", "long", 3), ("sell", "short", 2)):
+            order = _order(rig, side, f"open {position_side}")
+            await venue.place(msgspec.structs.replace(order, quantity=lots * rig.lot, position_side=position_side))
+        await _require_sides(books, venue, {"long": 3 * rig.lot, "short": -2 * rig.lot})
+        require(venue.capabilities.hedges, "the venue says that it holds both sides")
+        await venue.close(rig.symbol, "long", "close long")
+        await _require_sides(books, venue, {"short": -2 * rig.lot})
+        await venue.close(rig.symbol, "short", "close short")
+        await _require_sides(books, venue, {})
+
+
+async def _require_sides(books: Books, venue: LiveVenue, sides: dict[str, Decimal]) -> None:
+    """Book and venue agree that this is held."""
+    found = await reconcile_live(books.store, books.ledger, venue)
+    differing = [f"{one.kind} {one.subject}: {one.direction}" for one in found.comparison.differences]
+    require(found.comparison.status is Status.SYNCED, f"book and venue agree, and differ in {differing}")
+    held = {side: one.quantity for (_, side), one in books.ledger.book.positions().items() if one.quantity}
+    require(held == sides, f"{sides} is held, and the book has {held}")
+
+
+HEDGING = (check_long_and_short_are_held_side_by_side,)
 
 TRADING = (
     check_a_market_order_trades_once,

@@ -17,12 +17,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from trueup.testing.conformance.following import FOLLOWING
 from trueup.testing.conformance.reading import READING
 from trueup.testing.conformance.rig import Rig, Setup
-from trueup.testing.conformance.trading import TRADING
+from trueup.testing.conformance.trading import HEDGING, TRADING
 
 Check = Callable[[Rig], Awaitable[None]]
 
 CHECKS: Sequence[Check] = (*READING, *TRADING, *FOLLOWING)
 """All of them, in the order in which an author wants them to pass."""
+
+HEDGED_CHECKS: Sequence[Check] = HEDGING
+"""For a rig whose account holds long and short side by side."""
 
 
 def name(check: Check) -> str:
