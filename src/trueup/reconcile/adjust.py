@@ -11,17 +11,20 @@ from trueup.model.identifiers import AccountId
 from trueup.model.numbers import ZERO, canonical, exact, quotient
 
 
-def adjustment_price(before: Decimal, price_before: Decimal, after: Decimal, price_after: Decimal) -> Decimal:
-    """Price at which a position's change of quantity brings its arithmetic average to the venue's (vectors R1, R2).
+def adjustment_price(
+    before: Decimal, price_before: Decimal, after: Decimal, price_after: Decimal, *, inverse: bool = False
+) -> Decimal:
+    """Price at which a position's change of quantity brings its average to the venue's (vectors R1, R2).
 
     On one side ``(Q1*A1 - Q0*A0) / (Q1 - Q0)``; a position closed goes at its own average, one opened or turned at the
-    venue's.
+    venue's. An inverse contract's average is harmonic: ``(Q1 - Q0) / (Q1/A1 - Q0/A0)``.
 
     Args:
         before: Signed quantity that we hold.
         price_before: Our average; not used when we are flat.
         after: Signed quantity that the venue holds.
         price_after: The venue's average; not used when it is flat.
+        inverse: Whether the contract settles in its base coin.
 
     Raises:
         BadInput: Nothing changes, or only a price of zero or less would reach the venue's average, so that what it
@@ -34,8 +37,7 @@ def adjustment_price(before: Decimal, price_before: Decimal, after: Decimal, pri
     elif not before or (before > ZERO) is not (after > ZERO):
         price = price_after
     else:
-        with exact():
-            price = quotient(after * price_after - before * price_before, after - before)
+        price = _between(before, price_before, after, price_after, inverse=inverse)
     if price <= ZERO:
         raise BadInput(
             "price",
@@ -44,6 +46,14 @@ def adjustment_price(before: Decimal, price_before: Decimal, after: Decimal, pri
             remedy="Compare the averages first: one of them counts something that the other does not.",
         )
     return price
+
+
+def _between(before: Decimal, price_before: Decimal, after: Decimal, price_after: Decimal, *, inverse: bool) -> Decimal:
+    with exact():
+        if not inverse:
+            return quotient(after * price_after - before * price_before, after - before)
+        coins = after * price_before - before * price_after  # times both averages, so that one division is enough
+        return quotient((after - before) * price_before * price_after, coins) if coins else ZERO
 
 
 def adjustment_id(
