@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trueup.model.errors import BadInput
-from trueup.model.numbers import DIGITS_MAX, EXACT, canonical, exact, parse_decimal, quotient
+from trueup.model.numbers import DIGITS_MAX, EXACT, bounded, canonical, exact, parse_decimal, quotient
 
 D = Decimal
 LONGEST = "9" * DIGITS_MAX
@@ -131,3 +131,9 @@ def test_the_shortest_plain_notation(number: str, text: str) -> None:
 @given(BOUNDED)
 def test_canonical_text_reads_back_as_the_same_value(number: Decimal) -> None:
     assert parse_decimal(canonical(number), "x") == number
+
+
+@given(st.from_regex(r"-?[0-9]{1,36}(\.[0-9]{1,36})?", fullmatch=True).filter(str.isascii))
+def test_plain_digits_are_within_the_bounds_as_they_are_written(text: str) -> None:
+    assert str(parse_decimal(text, "price")) == str(Decimal(text))
+    assert bounded(parse_decimal(text, "price"))

@@ -51,7 +51,8 @@ _FINEST = ONE.scaleb(-DIGITS_MAX)
 _GRID = Context(prec=2 * DIGITS_MAX, traps=[InvalidOperation])
 """Here a number that is wider than the bounds has no remainder by the finest step, nor has an infinite one."""
 
-_NUMBER = re.compile(r"-?[0-9]{1,36}(\.[0-9]{1,36})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,36}(\.[0-9]{1,36})?(?P<exponent>[eE][+-]?[0-9]{1,2})?", re.ASCII)
+"""Without an exponent it is within the bounds by its digits alone."""
 
 
 def exact() -> AbstractContextManager[Context]:
@@ -71,9 +72,11 @@ def parse_decimal(value: object, field: str) -> Decimal:
             ``Infinity``, spaces and digits of other scripts are refused.
     """
     if isinstance(value, str):
-        if _NUMBER.fullmatch(value) is None:
+        written = _NUMBER.fullmatch(value)
+        if written is None:
             raise _not_a_number(field, value)
-        return _bounded(Decimal(value), field, value)
+        number = Decimal(value)
+        return number if written["exponent"] is None else _bounded(number, field, value)
     if isinstance(value, int) and not isinstance(value, bool):
         return _bounded(Decimal(value), field, value)
     if isinstance(value, Decimal) and value.is_finite():

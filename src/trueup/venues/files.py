@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from pathlib import Path
@@ -156,15 +156,15 @@ def _check_nesting(name: str, value: object) -> None:
     """Refuse what later code could not walk recursively, without recursion."""
     level = [value]
     for _ in range(NESTING_MAX):
-        level = [child for node in level for child in _children(node) if isinstance(child, dict | list)]
+        level = [child for node in level for child in _children(node) if type(child) is dict or type(child) is list]
         if not level:
             return
     raise _too_deep(name)
 
 
-def _children(node: object) -> Sequence[object]:
+def _children(node: object) -> Iterable[object]:
     if isinstance(node, dict):
-        return list(node.values())
+        return node.values()
     return node if isinstance(node, list) else ()
 
 

@@ -39,7 +39,10 @@ WeakFact = TypeVar("WeakFact", bound=FillBooked | FeeCharged | FundingPaid | Tra
 
 def text(row: Row, field: str) -> str:
     """A printable text that is not empty."""
-    value = _present(row, field)
+    return _text(field, _present(row, field))
+
+
+def _text(field: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise _bad(field, value, "not a text", "Give a text that is not empty.")
     # isprintable also keeps out lone surrogates, which could never be written to the journal.
@@ -50,18 +53,23 @@ def text(row: Row, field: str) -> str:
 
 def optional_text(row: Row, field: str) -> str:
     """A text; empty when the field is missing, null or empty."""
-    return "" if _absent(row, field) else text(row, field)
+    value = row.get(field)
+    return "" if value is None or value == "" else _text(field, value)
 
 
 def identifier(row: Row, field: str) -> str:
     """An id that the venue writes as a whole number or as a text."""
-    value = _present(row, field)
-    return str(integer(row, field)) if isinstance(value, int) else text(row, field)
+    return _identifier(field, _present(row, field))
+
+
+def _identifier(field: str, value: object) -> str:
+    return str(_integer(field, value)) if isinstance(value, int) else _text(field, value)
 
 
 def optional_identifier(row: Row, field: str) -> str:
     """An id; empty when the field is missing, null or empty."""
-    return "" if _absent(row, field) else identifier(row, field)
+    value = row.get(field)
+    return "" if value is None or value == "" else _identifier(field, value)
 
 
 def decimal(row: Row, field: str) -> Decimal:
@@ -71,7 +79,8 @@ def decimal(row: Row, field: str) -> Decimal:
 
 def optional_decimal(row: Row, field: str) -> Decimal | None:
     """An exact number; None, which is unknown and not zero, when the field is missing, null or empty."""
-    return None if _absent(row, field) else decimal(row, field)
+    value = row.get(field)
+    return None if value is None or value == "" else parse_decimal(value, field)
 
 
 def positive(row: Row, field: str) -> Decimal:
@@ -84,7 +93,10 @@ def positive(row: Row, field: str) -> Decimal:
 
 def integer(row: Row, field: str) -> int:
     """A whole number of at most 63 bits, as a JSON number or as ASCII digits."""
-    value = _present(row, field)
+    return _integer(field, _present(row, field))
+
+
+def _integer(field: str, value: object) -> int:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < len(str(_INTEGER_MAX)):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _INTEGER_MAX:
@@ -195,11 +207,6 @@ class WeakIds:
         if isinstance(fact, FillBooked):
             return replace(fact, venue_trade_id=identity, weak=True)
         return replace(fact, venue_id=identity, weak=True)
-
-
-def _absent(row: Row, field: str) -> bool:
-    value = row.get(field)
-    return value is None or value == ""
 
 
 def _present(row: Row, field: str) -> object:
