@@ -241,6 +241,10 @@ def test_what_is_not_adjusted_unasked(one: Candidate, words: str) -> None:
     assert words in reason(one)
 
 
+def test_the_limit_itself_is_within() -> None:
+    assert adjustment(candidate(worth=D(1000))).quantity == 5
+
+
 def test_an_entry_of_ours_is_taken_back_by_approval_only() -> None:
     fill = Pair().trade(BTC, "sell", D(5))
     one = candidate(evidence=Evidence(sift([fill], [])))
