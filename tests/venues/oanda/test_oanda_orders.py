@@ -100,3 +100,25 @@ def test_a_partial_fill_the_book_knows_is_not_counted_again() -> None:
         None, "limit", reduce_only=False, updated_at=filled.venue_time,
     )  # fmt: skip
     assert reports(read(fill(4, "40", orderID="3"), reader=OandaReader(ACCOUNT, "EUR", open_orders=[held]))) == []
+
+
+@pytest.mark.parametrize("kind", ["STOP_LOSS", "TAKE_PROFIT", "TRAILING_STOP_LOSS", "GUARANTEED_STOP_LOSS"])
+def test_an_order_that_closed_a_trade_which_had_become_smaller_is_filled(kind: str) -> None:
+    price = {"price": "1.1"}
+    reading = read(
+        fill(4, "100", tradeOpened={"tradeID": "4", "units": "100", **price}),
+        transaction(5, f"{kind}_ORDER", tradeID="4", price="1.0"),
+        fill(7, "-40", tradeReduced={"tradeID": "4", "units": "-40", "realizedPL": "0", **price}),
+        fill(9, "-60", orderID="5", tradesClosed=[{"tradeID": "4", "units": "-60", "realizedPL": "0", **price}]),
+    )
+    assert reports(reading) == [("5", "5", "open", Decimal(0)), ("9", "5", "filled", Decimal(60))]
+
+
+def test_an_order_that_only_reduced_its_trade_goes_on() -> None:
+    price = {"price": "1.1"}
+    reading = read(
+        fill(4, "100", tradeOpened={"tradeID": "4", "units": "100", **price}),
+        transaction(5, "TAKE_PROFIT_ORDER", tradeID="4", price="1.2"),
+        fill(7, "-40", orderID="5", tradeReduced={"tradeID": "4", "units": "-40", "realizedPL": "0", **price}),
+    )
+    assert reports(reading)[-1] == ("7", "5", "partially_filled", Decimal(40))

@@ -113,3 +113,12 @@ def test_it_cannot_be_stored(store: object) -> None:
     with pytest.raises(TypeError) as refused:
         store(Secret("env:KEY", VALUE))  # type: ignore[operator]  # each is a function of one value
     assert VALUE not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["one\ntwo", "one\r\ntwo", "one\x00two", "öne"])
+def test_what_no_request_can_carry_is_refused_and_not_shown(value: str) -> None:
+    with pytest.raises(BadInput, match="no credential has") as refused:
+        load("token", "env:TOKEN", {"TOKEN": value})
+    told = "".join(traceback.format_exception(refused.value))
+    assert "two" not in told
+    assert "öne" not in told

@@ -102,7 +102,9 @@ class Desk:
         return _unless_killed(report, outcome.get(f"{side}OrderCancelTransaction"))
 
     async def find(self, client_order_id: str) -> OrderReported | None:
-        """The newest order of a client id, in whatever state."""
+        """The newest order of a client id, in whatever state. Raises :class:`BadInput` without one."""
+        if not client_order_id:  # orders without an id are many, and one of them would be taken for this
+            raise BadInput("client_order_id", "", "names no order", remedy="Look at the account's open orders instead.")
         await self._newest(Priority.RECONCILE)
         return await self._finder.by_client_id(client_order_id)
 
@@ -148,8 +150,11 @@ def _outcome(data: bytes) -> Row:
 
 
 def _of_order(reader: OandaReader, data: bytes, order_id: str) -> list[OrderReported]:
-    facts = reader.read("outcome", data).facts
-    return [fact for fact in facts if isinstance(fact, OrderReported) and fact.venue_order_id == order_id]
+    """What an answer says of an order. Raises :class:`Malformed` where a part cannot be read: it may be a fill."""
+    reading = reader.read("outcome", data)
+    for row in reading.refused:
+        raise Malformed(f"row {row.row}: {row.field}={row.value!r}: {row.problem}.", remedy=row.remedy)
+    return [fact for fact in reading.facts if isinstance(fact, OrderReported) and fact.venue_order_id == order_id]
 
 
 def _unless_killed(report: OrderReported, canceled: object, *, at_once_only: bool = False) -> OrderReported:

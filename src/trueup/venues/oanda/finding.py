@@ -24,6 +24,9 @@ PAGES_MAX = 10
 
 WINDOW = PAGES_MAX * PAGE
 
+_OF_ITS_LIFE = frozenset({"ORDER_FILL", "ORDER_CANCEL"})
+"""Transactions that change what became of an order."""
+
 SETTLE_S = 1.0
 """After this a look that found nothing is taken again: what was just done may show in reads a moment later."""
 
@@ -88,7 +91,12 @@ class Finder:
         return fields.of_answer("summary", await self._ask(self._calls.summary()), fields.last_transaction)
 
     async def _from_creation(self, order_id: int, last: int) -> OrderReported | None:
-        """What transactions tell of an order, from its creation until it ended; None where none created it."""
+        """What transactions tell of an order, from its creation until it ended; None where none created it.
+
+        Raises:
+            Unavailable: It was created, and whether it ended since cannot be seen.
+            Malformed: Of what became of it, something cannot be read.
+        """
         reader, position = self._fresh(), order_id - 1
         newest: OrderReported | None = None
         for _ in range(PAGES_MAX):
@@ -97,8 +105,15 @@ class Finder:
             page = await self._transactions.between(position + 1, last)
             newest = _newest(reader, page, str(order_id)) or newest
             position += len(page.rows)
-            if newest is None or newest.status in ENDED or not page.rows:
+            if newest is None or newest.status in ENDED:
+                return newest
+            if not page.rows:
                 break
+        if newest is not None and position < last:
+            raise Unavailable(
+                f"Order {order_id} was there after transaction {position}, and what came until {last} is not known.",
+                remedy="Look at the account's open orders; the order may have ended.",
+            )
         return newest
 
     async def _created(self, client_order_id: str, last: int) -> int | None:
@@ -124,8 +139,13 @@ class Finder:
 
 
 def _newest(reader: OandaReader, page: Page, order_id: str) -> OrderReported | None:
+    """The newest report of an order in a page. Raises :class:`Malformed` where there should be a newer one."""
     facts = reader.read("transactions of an order", page.data).facts if page.rows else ()
     reports = [fact for fact in facts if isinstance(fact, OrderReported) and fact.venue_order_id == order_id]
+    read = {report.report_id for report in reports}
+    for number, row in page.rows.items():
+        if row.get("type") in _OF_ITS_LIFE and str(row.get("orderID")) == order_id and str(number) not in read:
+            raise Malformed(f"Order {order_id}: transaction {number} tells of it, and cannot be read.")
     return next(reversed(reports), None)
 
 

@@ -2,7 +2,8 @@
 
 An order's id is the id of the transaction that created it. What a cancel or a fill says of an order is only its id, so
 its terms come from its creation. Orders attached to a trade (stop loss, take profit) name no instrument and no units:
-they close the whole trade, so they are stated with the units it was opened with.
+they close the whole trade, so they are stated with the units it was opened with. By the time they do, the trade may
+have become smaller; an order that closed it is filled all the same, and its quantity is what it closed.
 """
 
 from decimal import Decimal
@@ -21,6 +22,9 @@ from trueup.venues.rows import Row
 
 _AT_PRICE = frozenset({"limit", "fixed_price"})
 """Kinds whose ``price`` is the price to trade at; for all others it is the price that triggers."""
+
+_ON_TRADE = frozenset({"take_profit", "stop_loss", "guaranteed_stop_loss", "trailing_stop_loss"})
+"""Kinds that are attached to a trade."""
 
 
 def created(row: Row, known: Known) -> OrderReported | None:
@@ -42,6 +46,8 @@ def filled(row: Row, known: Known, quantity: Decimal) -> OrderReported | None:
     if order is None or _reported(row, order):
         return None
     total = order.filled + quantity
+    if order.order_type in _ON_TRADE and row.get("tradesClosed") and not row.get("tradeReduced"):
+        order = replace(order, quantity=total)
     return _next(row, replace(order, filled=total, status="filled" if total >= order.quantity else "partially_filled"))
 
 

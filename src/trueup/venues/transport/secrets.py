@@ -53,8 +53,8 @@ def load(field: str, reference: str, environment: Mapping[str, str]) -> Secret:
         environment: The process's environment.
 
     Raises:
-        BadInput: No such secret, a file that others may read, or not a reference at all. The message never repeats
-            what was given in place of a reference: it may be the secret itself.
+        BadInput: No such secret, a file that others may read, more than one credential, or not a reference at all. The
+            message never repeats what was given in place of a reference: it may be the secret itself.
     """
     if not is_reference(reference):
         raise BadInput(
@@ -67,6 +67,13 @@ def load(field: str, reference: str, environment: Mapping[str, str]) -> Secret:
     value = _SOURCES[kind](field, name, environment).strip()
     if not value:
         raise BadInput(field, reference, "the secret is empty", remedy="Put the credential where the reference points.")
+    if not (value.isascii() and value.isprintable()):  # whatever sends it would say it aloud as it refuses
+        raise BadInput(
+            field,
+            reference,
+            "the secret holds a line end, or another character that no credential has",
+            remedy="Keep the credential alone there, on one line.",
+        )
     return Secret(reference, value)
 
 

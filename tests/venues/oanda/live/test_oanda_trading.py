@@ -9,7 +9,15 @@ from typing import TypeVar
 import pytest
 
 from tests.venues.oanda.live.loopback import BASE, RECORDED, Answer, Loopback, Row, connected, transaction
-from trueup.model.errors import AuthenticationFailed, OutcomeUnknown, RateLimited, Rejected, Unavailable
+from trueup.model.errors import (
+    AuthenticationFailed,
+    BadInput,
+    Malformed,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
 from trueup.model.events import OrderReported
 from trueup.model.identifiers import Side
 from trueup.model.orders import Amendment, OrderRequest
@@ -508,3 +516,38 @@ def test_an_unknown_outcome_is_resolved_by_looking() -> None:
 
     found = told(loopback, tale)
     assert (found.venue_order_id, found.status, found.filled) == ("19", "filled", Decimal(100))
+
+
+def unreadable(number: int, order: int) -> Row:
+    return {**filled(number, order, "40"), "price": "unheard of", "tradeOpened": {}, "pl": "none"}
+
+
+@pytest.mark.parametrize("end", [{}, {"orderCancelTransaction": canceled(21, 19, "INSUFFICIENT_LIQUIDITY")}])
+def test_an_answer_that_is_read_in_part_leaves_the_outcome_unknown(end: Row) -> None:
+    rows = {"orderCreateTransaction": created(19, "MARKET_ORDER"), "orderFillTransaction": unreadable(20, 19), **end}
+    with pytest.raises(OutcomeUnknown, match="cannot be read"):
+        placed((201, {**rows, "lastTransactionID": "21"}), MARKET)
+
+
+def test_an_order_whose_fill_cannot_be_read_is_not_found_open() -> None:
+    loopback = Loopback()
+    for row in (created(19), unreadable(20, 19)):
+        loopback.happen(row, tell=False)
+    with pytest.raises(Malformed, match="transaction 20 tells of it"):
+        run(loopback, lambda venue: venue.find("c-1"))
+
+
+def test_an_order_whose_end_is_out_of_sight_is_not_found_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "PAGES_MAX", 2)
+    loopback = Loopback(page=1, orders={"@c-1": {"id": "19", "state": "FILLED", "type": "LIMIT"}})
+    for row in (created(19), *(transaction(number, "CLIENT_CONFIGURE") for number in (20, 21)), filled(22, 19)):
+        loopback.happen(row, tell=False)
+    with pytest.raises(Unavailable, match="Order 19 was there after transaction 20"):
+        run(loopback, lambda venue: venue.find("c-1"))
+
+
+def test_without_a_client_id_no_order_is_found() -> None:
+    loopback = Loopback()
+    loopback.happen(created(19, clientExtensions=None), tell=False)
+    with pytest.raises(BadInput, match="names no order"):
+        run(loopback, lambda venue: venue.find(""))
