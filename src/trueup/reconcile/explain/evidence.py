@@ -14,6 +14,7 @@ from trueup.model import events as e
 from trueup.model.facts import fact_key, order_key, terms
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import ZERO
+from trueup.reconcile.explain.chain import Gap
 from trueup.reconcile.explain.effects import effects
 
 
@@ -104,6 +105,7 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
         own_orders: Order ids, the venue's and ours, of all orders placed through us; None where that is not known, and
             then no trade is called foreign.
         held: By a missing split's identity, our signed quantity just before it.
+        gaps: Between the fills of both histories together, since the last cut that was proven.
         rounding: By subject, the most that rounding and the fee model may have summed up to.
     """
 
@@ -117,6 +119,7 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
     orders: tuple[OrderInFlight, ...] = ()
     own_orders: frozenset[str] | None = None
     held: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
     rounding: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
 
     @cached_property
@@ -154,6 +157,14 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
         found: dict[str, list[OrderInFlight]] = {}
         for order in self.orders:
             found.setdefault(order.subject, []).append(order)
+        return found
+
+    @cached_property
+    def lost(self) -> Mapping[str, list[Gap]]:
+        """Gaps by position."""
+        found: dict[str, list[Gap]] = {}
+        for gap in self.gaps:
+            found.setdefault(gap.subject, []).append(gap)
         return found
 
     @cached_property

@@ -39,6 +39,18 @@ def unshared_facts(found: Difference, evidence: Evidence) -> list[Part]:
     return [part for part in parts if part.amount is None or part.amount]
 
 
+def lost_fills(found: Difference, evidence: Evidence) -> Iterator[Part]:
+    """Fills that the venue's own chain of positions proves, although no history has them any more.
+
+    While an order reports fills that have not arrived, these may be the gap.
+    """
+    if any(order.reported for order in evidence.in_flight.get(found.subject, ())):
+        return
+    for gap in evidence.lost.get(found.subject, ()):
+        ids = f"fill|{gap.after}", f"fill|{gap.before}"
+        yield Part(Cause.HISTORY_GAP, gap.amount, ids, f"fills between {gap.after} and {gap.before} are in no history")
+
+
 def cause_of_missing(fact: e.Fact, evidence: Evidence) -> Cause:
     """What a record is that the venue has and we lack."""
     match fact:

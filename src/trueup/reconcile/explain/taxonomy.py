@@ -30,6 +30,7 @@ TAXONOMY: Mapping[Cause, Rule] = {
     Cause.SYMBOL_MAP: Rule(terms.other_unit, Action.MEND_MAP),
     Cause.IN_FLIGHT: Rule(timing.reported_fills, Action.WAIT),
     Cause.FILL_MISSING: Rule(facts.unshared_facts, Action.BOOK),
+    Cause.HISTORY_GAP: Rule(facts.lost_fills, Action.REPORT),
     Cause.ORDER_REPORT: Rule(statements.order_report, Action.BOOK),
     Cause.FILL_TERMS: Rule(facts.unshared_facts, Action.REVERSE),
     Cause.CURRENCY: Rule(facts.unshared_facts, Action.MEND_MAP),
@@ -59,6 +60,7 @@ OF_AMOUNTS: tuple[Exact, ...] = (
     terms.other_unit,
     timing.reported_fills,
     facts.unshared_facts,
+    facts.lost_fills,
 )
 """Looked for in every difference of a quantity or a balance."""
 
