@@ -12,6 +12,8 @@ import pytest
 from tests.conformance.venues.rigs import SocketRig, clock
 from trueup.engine.reading import Hints
 from trueup.testing.conformance.venues import CHECKS, HEDGED_CHECKS, Check, name, run
+from trueup.testing.servers.chaos import Chaos, VenueClock
+from trueup.testing.servers.faults import NO_FAULTS, WirePlan
 from trueup.testing.servers.oanda.demo import ACCOUNT, ACCOUNT_ID, TOKEN, demo_markets
 from trueup.testing.servers.oanda.server import TRANSACTIONS_MAX, OandaServer
 from trueup.testing.servers.proxy import TcpProxy
@@ -22,7 +24,7 @@ from trueup.venues.transport.secrets import Secret
 
 
 @asynccontextmanager
-async def oanda(*, hedged: bool = False) -> AsyncIterator[SocketRig]:
+async def oanda(plan: WirePlan = NO_FAULTS, *, hedged: bool = False) -> AsyncIterator[SocketRig]:
     now = clock()
     exchange = PaperExchange(demo_markets(), clock=now, random=Random(1))
     exchange.open_account(ACCOUNT, {"USD": Decimal(100_000_000)}, hedged=hedged)
@@ -43,7 +45,8 @@ async def oanda(*, hedged: bool = False) -> AsyncIterator[SocketRig]:
             learnt=hints.learnt,
         )
 
-    async with serving(server) as address:
+    chaos = Chaos(server, plan, VenueClock(now))
+    async with serving(chaos) as address:
         with TcpProxy(address.host, address.port) as proxy:
             rig = SocketRig(
                 exchange,
@@ -59,6 +62,7 @@ async def oanda(*, hedged: bool = False) -> AsyncIterator[SocketRig]:
                 connect=connect,
             )
             yield rig
+            assert bool(chaos.struck) == bool(plan.faults)
             await rig.aclose()
 
 
