@@ -132,6 +132,19 @@ def test_a_pull_since_a_time_begins_there(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_pull_since_a_time_leaves_out_nothing_after_the_last_pull(tmp_path: Path) -> None:
+    store, venue = store_at(tmp_path), ScriptedVenue(FILLS[:2])
+    ledger = store.ledger(ACCOUNT)
+    pulled(ledger, venue)
+    venue.facts = list(FILLS)
+    report = pulled(ledger, venue, START + 6 * SECOND)
+    assert (report.booked, report.cursor, ledger.book.cursor) == (5, "7", "7")
+    venue.facts = [fill(100, at=1), *FILLS]  # comes late
+    report = pulled(ledger, venue, START)
+    assert (report.booked, ledger.book.cursor) == (1, "8")
+    store.close()
+
+
 def test_an_opening_cut_is_judged_by_what_its_own_page_says_before_it(tmp_path: Path) -> None:
     store, venue = store_at(tmp_path), ScriptedVenue([fill(1), opening("1", at=2), fill(3)], page=3)
     ledger = store.ledger(ACCOUNT)

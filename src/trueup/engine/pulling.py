@@ -104,7 +104,8 @@ async def pull(
         ledger: Of the venue's account.
         venue: Whose history.
         progress: Called after each commit.
-        since: A venue time to begin at instead, in nanoseconds.
+        since: A venue time to begin at where nothing was pulled yet, and else to look back to as well, in nanoseconds:
+            what happened between the last pull and then is not left out.
         listed: Whether the instruments are booked already; their lists are long, and change seldom.
 
     Raises:
@@ -121,17 +122,29 @@ async def pull(
     await _keep(ledger, venue, report)
     await _note_whose(ledger, venue)
     progress(report)
-    report.cursor = ledger.read(lambda book: book.cursor) if since is None else await venue.cursor_at(since)
-    async for facts, cursor in venue.history(report.cursor):
-        await _keep(ledger, venue, report)
-        await _book(ledger, Page(facts, cursor), report)
-        report.pages, report.cursor = report.pages + 1, cursor
-        times = [order_key(fact)[0] for fact in facts if not isinstance(fact, InstrumentDefined)]
-        report.until = max([report.until or 0, *times]) or None
-        progress(report)
+    report.cursor = ledger.read(lambda book: book.cursor)
+    back = None if since is None else await venue.cursor_at(since)
+    if report.cursor is None or back is None:
+        await _follow(ledger, venue, back or report.cursor, report, progress, moves=True)
+    else:
+        await _follow(ledger, venue, report.cursor, report, progress, moves=True)
+        await _follow(ledger, venue, back, report, progress, moves=False)
     await _note_whose(ledger, venue)
     report.warnings = tuple(venue.warnings)
     return report
+
+
+async def _follow(
+    ledger: Ledger, venue: LiveVenue, begin: str | None, report: Pull, progress: Progress, *, moves: bool
+) -> None:
+    """Book the history from a cursor on, and unless it is only looked back at, how far."""
+    async for facts, cursor in venue.history(begin):
+        await _keep(ledger, venue, report)
+        await _book(ledger, Page(facts, cursor if moves else None), report)
+        report.pages, report.cursor = report.pages + 1, cursor if moves else report.cursor
+        times = [order_key(fact)[0] for fact in facts if not isinstance(fact, InstrumentDefined)]
+        report.until = max([report.until or 0, *times]) or None
+        progress(report)
 
 
 async def served(ledger: Ledger, task: Task) -> Receipt:
