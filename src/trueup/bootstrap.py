@@ -302,24 +302,26 @@ def venue_capabilities() -> Mapping[str, Capabilities]:
 def _live_hyperliquid(
     account: HyperliquidSettings, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
 ) -> LiveVenue:
-    from trueup.venues.hyperliquid import live
-    from trueup.venues.transport import secrets
+    from trueup.venues.hyperliquid import calls, live
+    from trueup.venues.transport import limiter, secrets
 
     mainnet = account.environment == "mainnet"
     signs = account.signer and account.stage is not Stage.OBSERVE
+    rest_url = account.rest_url or (live.REST_URL if mainnet else live.TESTNET_REST_URL)
     return live.HyperliquidVenue(
         account.account,
         address=account.address,
         signer=secrets.load("signer", account.signer, environment) if signs else None,
         vault=account.vault,
         mainnet=mainnet,
-        rest_url=account.rest_url or (live.REST_URL if mainnet else live.TESTNET_REST_URL),
+        rest_url=rest_url,
         stream_url=account.stream_url or (live.STREAM_URL if mainnet else live.TESTNET_STREAM_URL),
         dexes=account.dexes,
         clock=clock,
         random=random,
         instruments=hints.instruments,
         learnt=hints.learnt,
+        limiter=limiter.shared(rest_url, calls.LIMITS),
     )
 
 

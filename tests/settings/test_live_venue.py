@@ -33,6 +33,22 @@ def connected(tmp_path: Path, text: str, environment: dict[str, str] | None = No
     return live_venue(account, environment=environment or {}, clock=SystemClock(), random=Random(1), hints=Hints())
 
 
+def test_accounts_of_one_network_address_share_its_limits(tmp_path: Path) -> None:
+    text = f'[accounts."hyperliquid:main"]\nstage = "trade"\naddress = "{ADDRESS}"\n'
+
+    async def main() -> None:
+        limiters = []
+        for settings in (text, text, text + 'environment = "testnet"\n'):
+            venue = connected(tmp_path, settings)
+            assert isinstance(venue, HyperliquidVenue)
+            limiters.append(venue._session.transport.limiter)
+            await venue.aclose()
+        assert limiters[0] is limiters[1]
+        assert limiters[0] is not limiters[2]
+
+    asyncio.run(main())
+
+
 def test_an_account_at_hyperliquid(tmp_path: Path) -> None:
     text = f'[accounts."hyperliquid:main"]\nstage = "trade"\naddress = "{ADDRESS}"\nsigner = "env:AGENT"\n'
 

@@ -73,5 +73,7 @@ def weight_of_rows(kind: str, rows: int) -> int:
 
 
 def exchange(priority: Priority) -> Call:
-    """An action of one item; its body is made when it is signed."""
-    return Call("POST", EXCHANGE, headers=JSON, weight=1, priority=priority, writes=True, answer_s=_ACTION_S)
+    """An action of one item; its body is made when it is signed, and carries our time."""
+    return Call(
+        "POST", EXCHANGE, headers=JSON, weight=1, priority=priority, writes=True, timed=True, answer_s=_ACTION_S
+    )

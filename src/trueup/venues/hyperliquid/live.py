@@ -22,6 +22,7 @@ from trueup.venues.hyperliquid.session import Session
 from trueup.venues.hyperliquid.stream import Conversation
 from trueup.venues.hyperliquid.trading import Trading
 from trueup.venues.transport.health import ConnectionHealth
+from trueup.venues.transport.limiter import Limiter
 from trueup.venues.transport.secrets import Secret
 from trueup.venues.transport.stream import Connection, Stream
 from trueup.venues.transport.websocket import open_websocket
@@ -30,6 +31,9 @@ REST_URL = "https://api.hyperliquid.xyz"
 STREAM_URL = "wss://api.hyperliquid.xyz/ws"
 TESTNET_REST_URL = "https://api.hyperliquid-testnet.xyz"
 TESTNET_STREAM_URL = "wss://api.hyperliquid-testnet.xyz/ws"
+
+SHARED_COLLATERAL = frozenset({"unifiedAccount", "portfolioMargin"})
+"""Modes of an account in which a wallet's balance is not its own."""
 
 CAPABILITIES = Capabilities(
     cursor="time",
@@ -64,6 +68,7 @@ class HyperliquidVenue:
         random: Spreads reconnections.
         instruments: Terms that the book knows.
         learnt: What earlier imports have on record of the account.
+        limiter: What all accounts behind one network address share; None for one of its own.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class HyperliquidVenue:
         random: Random,
         instruments: Iterable[Instrument] = (),
         learnt: Mapping[str, str] = MappingProxyType({}),
+        limiter: Limiter | None = None,
     ) -> None:
         self.account = account
         self._session = Session(
@@ -91,6 +97,7 @@ class HyperliquidVenue:
             clock=clock,
             instruments=instruments,
             learnt=learnt,
+            limiter=limiter,
         )
         self._trading = Trading(self._session, signer, vault=vault, mainnet=mainnet)
         self._stream_url = stream_url
@@ -134,6 +141,12 @@ class HyperliquidVenue:
         if offset is not None:
             apart, error = (Decimal(ns).scaleb(-9) for ns in (offset.offset_ns, offset.error_ns))
             told.append(f"The venue's clock is {apart:+.3f} s from ours, give or take {error:.3f} s.")
+        mode = await session.mode()
+        if mode in SHARED_COLLATERAL:
+            told.append(
+                f"Its mode is {mode}: spot and perpetuals share their collateral, so the balances that the venue "
+                "states of each may not be those that the history adds up to."
+            )
         return [*told, await self._trading.check()]
 
     async def cursor_at(self, venue_time: int) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 
 import msgspec
 
@@ -67,6 +68,7 @@ class Session:
         clock: Ours.
         instruments: Terms that the book knows.
         learnt: What earlier imports have on record of the account.
+        limiter: What all accounts of this network address share; None for one of its own.
 
     Attributes:
         reader: The one reader of facts, for saved answers and live ones.
@@ -83,6 +85,7 @@ class Session:
         clock: Clock,
         instruments: Iterable[Instrument],
         learnt: Mapping[str, str],
+        limiter: Limiter | None = None,
     ) -> None:
         self.account = account
         self.address = plain_address("address", address)
@@ -98,7 +101,9 @@ class Session:
         self.assets = Assets()
         self.skew = ClockSkew(CLOCKS_APART_MS_MAX)
         self.reader = HyperliquidReader(account, self.address, instruments, learnt)
-        self.transport = http.HttpTransport("Hyperliquid", http.client(rest_url), judge, Limiter(calls.LIMITS), clock)
+        self.transport = http.HttpTransport(
+            "Hyperliquid", http.client(rest_url), judge, limiter or Limiter(calls.LIMITS), clock, self.skew
+        )
         self.role: Role | None = None
         self.warnings: deque[str] = deque(maxlen=WARNINGS_MAX)
         self._refused: deque[Refused] = deque(maxlen=REFUSED_MAX)
@@ -127,7 +132,7 @@ class Session:
         """
         if self.role is not None and self._listed:
             return  # without waiting for who asks for the markets anew
-        async with self._lock:
+        async with nullcontext() if priority.urgent else self._lock:  # asked twice it says the same; waiting costs more
             await self._see_whose(priority)
             if not self._listed:
                 await self._list(priority)
@@ -151,12 +156,32 @@ class Session:
         except BadInput as error:
             raise Malformed(f"userRole: {error.message}", remedy=error.remedy) from error
 
-    async def read(self, kind: str, fields: Fields, body: bytes) -> Reading:
-        """What the answer to a read says; markets that are not known are asked for once. Raises :class:`VenueError`."""
+    async def agent_until(self, master: str, address: str) -> int | None:
+        """The millisecond until which an agent may act; None where the venue does not say. Raises VenueError."""
+        value = await self.value("extraAgents", {"user": master})
+        try:
+            agents = [rows.as_row(agent) for agent in rows.records({"extraAgents": value}, "extraAgents")]
+            ours = (agent for agent in agents if rows.text(agent, "address").lower() == address)
+            return next((rows.integer(agent, "validUntil") for agent in ours), None)
+        except BadInput as error:
+            raise Malformed(f"extraAgents: {error.message}", remedy=error.remedy) from error
+
+    async def mode(self) -> str:
+        """How spot and perpetuals share collateral, in the venue's word. Raises :class:`VenueError`."""
+        value = await self.value("userAbstraction", {"user": self.address})
+        if isinstance(value, str):
+            return value
+        raise Malformed(f"userAbstraction: not a word: {rows.shown(value)}.", remedy="Ask again.")
+
+    async def read(self, kind: str, fields: Fields, body: bytes, priority: Priority = Priority.RECONCILE) -> Reading:
+        """What the answer to a read says. Raises :class:`VenueError`.
+
+        Markets that are not known are asked for once; what is urgent goes on without them.
+        """
         asked = msgspec.json.encode({"type": kind, **fields})
         name = " ".join(filter(None, (kind, str(fields.get("dex", "")))))
         reading = self.reader.read(name, body, asked)
-        if _of_unknown_market(reading):
+        if _of_unknown_market(reading) and not priority.urgent:
             await self.listed(anew=True)
             reading = self.reader.read(name, body, asked)
         return reading

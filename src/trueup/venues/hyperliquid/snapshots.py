@@ -44,7 +44,7 @@ async def clearinghouse(session: Session, dex: str, priority: Priority = Priorit
     """Positions and cash of one dex; its time tells how far the venue's clock is from ours. Raises VenueError."""
     fields = {"user": session.address, **of_dex(dex)}
     answer = await session.ask("clearinghouseState", fields, priority)
-    part = await _stated(session, "clearinghouseState", fields, answer)
+    part = await _stated(session, "clearinghouseState", fields, answer, priority)
     if part.cut is not None:
         session.skew.answered(answer.sent_at, part.cut, answer.received_at)
     return part
@@ -60,8 +60,10 @@ async def _open_orders(session: Session, dex: str) -> VenueSnapshot:
     return await _stated(session, "frontendOpenOrders", fields, await session.ask("frontendOpenOrders", fields))
 
 
-async def _stated(session: Session, kind: str, fields: Fields, answer: Answer) -> VenueSnapshot:
-    reading = await session.read(kind, fields, answer.body)
+async def _stated(
+    session: Session, kind: str, fields: Fields, answer: Answer, priority: Priority = Priority.RECONCILE
+) -> VenueSnapshot:
+    reading = await session.read(kind, fields, answer.body, priority)
     if reading.snapshot is None:
         raise Malformed(f"{kind}: an answer of another kind, {reading.kind}.", remedy="Ask again.")
     return reading.snapshot

@@ -20,7 +20,7 @@ from trueup.model.errors import (
 from trueup.model.events import OrderReported
 from trueup.model.numbers import ZERO, exact
 from trueup.model.orders import Amendment, OrderRequest, OrderType, TimeInForce
-from trueup.model.times import from_ms
+from trueup.model.times import format_time, from_ms
 from trueup.venues import rows
 from trueup.venues.files import json_value
 from trueup.venues.hyperliquid import actions, calls, marks
@@ -66,6 +66,7 @@ class Trading:
         self._vault = session.address if vault else None
         self._mainnet = mainnet
         self._signer: Signer | None = None
+        self._key_is_ours = False
 
     def signer(self) -> Signer:
         """Who signs. Raises :class:`AuthenticationFailed` where there is no key, before anything is sent."""
@@ -82,19 +83,18 @@ class Trading:
         """Whether the key may act for the account, in a sentence. Raises :class:`VenueError`."""
         if self._secret is None:
             return "No key is named: the account can be read, not traded."
-        address, session = self.signer().address, self._session
+        session = self._session
         await session.ready()
         self._check_vault()
-        own = session.role or Role("user")
-        if address in {session.address, own.master}:
+        role = await self._see_whose_key(Priority.RECONCILE)
+        address, own = self.signer().address, session.role
+        if role is None:
             return f"The key is that of {address} itself: it may withdraw. One of an API wallet (agent) may not."
-        role = await session.role_of(address)
-        if own.name == "vault":
+        if own is not None and own.name == "vault":
             return f"The key is of {address}; whether that leads the vault, the venue says when the first order comes."
-        master = own.master or session.address
-        if role.name != "agent" or role.master != master:
-            raise _not_ours(address, role, master)
-        return f"The key is of {address}, an API wallet (agent) of {master}: it may trade and not withdraw."
+        until = await session.agent_until(role.master, address)
+        ends = f" until {format_time(from_ms(until))}" if until else ", for how long the venue does not say"
+        return f"The key is of {address}, an API wallet (agent) of {role.master}: it may trade and not withdraw{ends}."
 
     async def place(self, request: OrderRequest) -> OrderReported:
         """Place an order. Raises as the port says."""
@@ -184,10 +184,29 @@ class Trading:
         session = self._session
         await session.ready(priority)
         self._check_vault()
-        if session.skew.offset is None and priority is not Priority.CANCEL:
+        if priority is Priority.CANCEL:
+            return  # has no end, and finds no order where the key is another account's
+        if not self._key_is_ours:
+            await self._see_whose_key(priority)
+        if session.skew.offset is None:
             await clearinghouse(session, session.dexes[0], priority)
-        if not priority.urgent:
-            session.skew.require_close()
+
+    async def _see_whose_key(self, priority: Priority) -> Role | None:
+        """What the key is besides the account's own: one of another account would have its orders done there.
+
+        Raises:
+            AuthenticationFailed: It is of neither the account nor an agent of its.
+            VenueError: The venue could not be asked.
+        """
+        address, session = self.signer().address, self._session
+        own, role = session.role or Role("user"), None
+        if address not in {session.address, own.master}:
+            role = await session.role_of(address, priority)
+            master = own.master or session.address
+            if own.name != "vault" and (role.name != "agent" or role.master != master):
+                raise _not_ours(address, role, master)
+        self._key_is_ours = True
+        return role
 
     def _check_vault(self) -> None:
         """An order for a sub-account that does not name it would be its master's."""
@@ -269,7 +288,7 @@ class Trading:
         value = json_value("orderStatus", answer.body)
         if isinstance(value, dict) and value.get("status") == "unknownOid":
             return None, ""
-        reading = await self._session.read("orderStatus", fields, answer.body)
+        reading = await self._session.read("orderStatus", fields, answer.body, priority)
         match value, [fact for fact in reading.facts if isinstance(fact, OrderReported)]:
             case {"order": {"order": dict(order)}}, [report]:
                 return report, _word(order)

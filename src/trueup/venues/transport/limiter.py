@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from enum import IntEnum
 from heapq import heappop, heappush
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -169,6 +170,19 @@ class Limiter:
         for spent in self._spent:
             spent.forget(now)
             spent.add(now, weight)
+
+
+def shared(key: str, windows: Sequence[Window]) -> Limiter:
+    """The one limiter of a key in the running event loop: of a network address, where a venue limits that.
+
+    Args:
+        key: What the venue counts by, such as its base address.
+        windows: The venue's limits, the same for everybody.
+    """
+    return _SHARED.setdefault(asyncio.get_running_loop(), {}).setdefault(key, Limiter(windows))
+
+
+_SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Limiter]] = WeakKeyDictionary()
 
 
 def _limited(why: str) -> RateLimited:

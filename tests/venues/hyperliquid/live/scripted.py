@@ -114,7 +114,9 @@ class Script:
         self.done: list[Row] = []
         self.actions: list[object] = []
         self.info: dict[str, object] = {
-            "userRole": {"role": "user"},
+            "userRole": role_of({"role": "user"}, agent_of=ME),
+            "userAbstraction": "default",
+            "extraAgents": [],
             "spotMeta": SPOT_META,
             "meta": lambda asked: DEX_META if asked.get("dex") else META,
             "perpDexs": [None, {"name": "abc"}, {"name": "xyz"}],
@@ -193,6 +195,11 @@ def run(story: Callable[[HyperliquidVenue], Any], script: Script, **changes: obj
             return await story(adapter)
 
     return asyncio.run(told())
+
+
+def role_of(account: Row, *, agent_of: str) -> Answering:
+    """What the venue says an address is: our key's an agent of the master, any other what the account is."""
+    return lambda asked: {"role": "agent", "data": {"user": agent_of}} if asked["user"] == AGENT else account
 
 
 def by_user(answers: Mapping[str, object]) -> Answering:

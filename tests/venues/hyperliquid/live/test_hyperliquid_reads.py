@@ -241,7 +241,31 @@ def test_the_first_look_without_a_key_says_so() -> None:
 
 
 def test_the_first_look_at_an_account_by_its_own_key_warns() -> None:
-    assert "may withdraw" in run(lambda venue: venue.check(), Script(), address=AGENT)[-1]
+    script = Script()
+    script.info["userRole"] = {"role": "user"}
+    assert "may withdraw" in run(lambda venue: venue.check(), script, address=AGENT)[-1]
+
+
+def test_the_first_look_tells_until_when_the_key_may_act() -> None:
+    script = Script()
+    assert "does not say" in run(lambda venue: venue.check(), script)[-1]
+    other = {"name": "other", "address": MASTER, "validUntil": 5}
+    script.info["extraAgents"] = [other, {"name": "ours", "address": AGENT.upper(), "validUntil": 1_800_000_000_000}]
+    assert "until 2027-01-15T08:00" in run(lambda venue: venue.check(), script)[-1]
+    assert {"type": "extraAgents", "user": ME} in script.asked
+    script.info["extraAgents"] = {"agents": []}
+    with pytest.raises(Malformed, match="extraAgents"):
+        run(lambda venue: venue.check(), script)
+
+
+@pytest.mark.parametrize(("mode", "told"), [("unifiedAccount", True), ("portfolioMargin", True), ("default", False)])
+def test_the_first_look_warns_of_shared_collateral(mode: str, *, told: bool) -> None:
+    script = Script()
+    script.info["userAbstraction"] = mode
+    assert ("share their collateral" in " ".join(run(lambda venue: venue.check(), script))) is told
+    script.info["userAbstraction"] = None
+    with pytest.raises(Malformed, match="userAbstraction"):
+        run(lambda venue: venue.check(), script)
 
 
 @pytest.mark.parametrize("role", [{"role": "missing"}, {"role": "user"}, {"role": "agent", "data": {"user": MASTER}}])

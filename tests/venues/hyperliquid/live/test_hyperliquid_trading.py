@@ -21,10 +21,12 @@ from tests.venues.hyperliquid.live.scripted import (
     Row,
     Script,
     Status,
+    by_user,
     clearinghouse,
     open_order,
     order_status,
     position,
+    role_of,
     run,
     taken,
     venue,
@@ -254,7 +256,7 @@ def test_an_account_without_a_key_cannot_trade_and_nothing_is_even_asked() -> No
 
 def test_an_order_for_a_sub_account_names_it_and_one_that_would_not_is_refused() -> None:
     script = Script()
-    script.info["userRole"] = {"role": "subAccount", "data": {"master": MASTER}}
+    script.info["userRole"] = role_of({"role": "subAccount", "data": {"master": MASTER}}, agent_of=MASTER)
     script.actions = [RESTING]
     run(lambda venue: venue.place(buy()), script, vault=True)
     (body,) = script.done
@@ -262,10 +264,67 @@ def test_an_order_for_a_sub_account_names_it_and_one_that_would_not_is_refused()
     assert signer_of(body) == AGENT
     with pytest.raises(AuthenticationFailed, match="vault = true"):
         run(lambda venue: venue.place(buy()), script)
-    script.info["userRole"] = {"role": "user"}
+    script.info["userRole"] = role_of({"role": "user"}, agent_of=ME)
     with pytest.raises(AuthenticationFailed, match="vault = false"):
         run(lambda venue: venue.place(buy()), script, vault=True)
     assert len(script.done) == 1
+
+
+@pytest.mark.parametrize("role", [{"role": "missing"}, {"role": "user"}, {"role": "agent", "data": {"user": MASTER}}])
+def test_an_order_signed_with_another_accounts_key_is_never_sent_for_it_would_be_done_there(role: Row) -> None:
+    script = Script()
+    script.info["userRole"] = by_user({ME: {"role": "user"}, AGENT: role})
+    script.info["clearinghouseState"] = clearinghouse(position("BTC", "0.1"))
+    script.info["orderStatus"] = order_status()
+    calls: list[Callable[[HyperliquidVenue], Awaitable[object]]] = [
+        lambda venue: venue.place(buy()),
+        lambda venue: venue.place(buy(reduce_only=True)),
+        lambda venue: venue.amend(BTC, "42", Amendment(price=D(51_000))),
+        lambda venue: venue.close(BTC, "net", "a-1"),
+    ]
+    for call in calls:
+        with pytest.raises(AuthenticationFailed, match="not an API wallet"):
+            run(call, script)
+    assert not script.done
+
+
+def test_whose_the_key_is_is_asked_once() -> None:
+    script = Script()
+    script.actions = [RESTING, RESTING]
+
+    async def story(venue: HyperliquidVenue) -> None:
+        await venue.place(buy())
+        await venue.place(buy())
+
+    run(story, script)
+    assert [asked["user"] for asked in script.asked if asked["type"] == "userRole"] == [ME, AGENT]
+
+
+def test_a_cancellation_does_not_wait_for_who_asks_for_the_markets() -> None:
+    script = Script()
+    script.actions = [DONE]
+    script.info["orderStatus"] = order_status("canceled")
+
+    async def story(venue: HyperliquidVenue) -> None:
+        async with venue._session._lock:  # as a pull does that waits for its turn
+            await venue.cancel(BTC, "42")
+
+    run(story, script)
+    assert len(script.done) == 1
+
+
+def test_a_close_does_not_wait_until_an_unknown_market_is_explained() -> None:
+    script = Script()
+    script.info["clearinghouseState"] = clearinghouse(position("BTC", "0.1"), position("@999", "1"))
+    script.actions = [RESTING]
+
+    async def story(venue: HyperliquidVenue) -> None:
+        await venue.instruments()
+        script.info["spotMeta"] = Status("503 Service Unavailable")
+        await venue.close(BTC, "net", "a-2")
+
+    run(story, script)
+    assert sent(script)["s"] == "0.1"
 
 
 def test_nonces_rise_even_while_the_clock_stands_still() -> None:
