@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
 from tests.engine.world import ACCOUNT, PERP
 from trueup.model.differences import VenueSnapshot
@@ -24,6 +24,8 @@ class ScriptedVenue:
         page: Facts on a page.
         failures: Raised by the next calls of the history, one each; None lets a page through.
         asked: The cursors that the history was asked with.
+        state: Tells how the account stands.
+        meanwhile: What happens while somebody looks at that, one for each look.
     """
 
     account: AccountId = ACCOUNT
@@ -38,6 +40,9 @@ class ScriptedVenue:
         self.orders: deque[OrderReported | Exception | None] = deque()
         self.unreadable: list[Refused] = []
         self.asked: list[str | None] = []
+        self.state: Callable[[], VenueSnapshot] = lambda: VenueSnapshot(self.account)
+        self.meanwhile: list[Fact] = []
+        self.looks = 0
         self.opened = 0
         self.closed = 0
         self.capabilities = Capabilities("exact", find="surely", streams=streams)
@@ -52,7 +57,10 @@ class ScriptedVenue:
         return self.terms
 
     async def snapshot(self) -> VenueSnapshot:
-        return VenueSnapshot(self.account)
+        self.looks += 1
+        self.facts += self.meanwhile[:1]
+        del self.meanwhile[:1]
+        return self.state()
 
     async def history(self, cursor: str | None) -> AsyncIterator[tuple[Sequence[Fact], str]]:
         self.asked.append(cursor)

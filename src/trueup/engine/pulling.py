@@ -86,8 +86,9 @@ class Page:
         fates: list[Fate] = []
         for part in parts(self.facts, _itself):
             fates += ledger.book_now(part).fates
-        if self._cursor not in {None, ledger.book.cursor}:
-            ledger.decide_now(lambda book: [CursorMoved(book.account, self._cursor or "")])
+        if self._cursor is not None and self._cursor != ledger.book.cursor:
+            moved = CursorMoved(ledger.account, self._cursor)
+            ledger.decide_now(lambda _: [moved])
         return Receipt(first, ledger.book.seq, fates)
 
 
