@@ -1,6 +1,6 @@
 """What the simulation found in the program, each as a test of its own."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from errno import EIO, ENOSPC
 from pathlib import Path
 from random import Random
@@ -15,8 +15,9 @@ from trueup.journal.directory import DataDirectory
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.journal.migration import known
 from trueup.journal.segments import SegmentJournal
+from trueup.journal.views import SqliteViews
 from trueup.journal.views_schema import migrate
-from trueup.model.errors import JournalFailed, StorageError
+from trueup.model.errors import JournalFailed, StorageError, ViewsFailed
 from trueup.model.identifiers import Seq
 from trueup.testing.disk import FaultyDisk
 from trueup.testing.sim.faults import Died
@@ -130,3 +131,24 @@ def test_a_ledger_that_could_not_be_opened_again_books_nothing_until_it_is(tmp_p
     assert ledger.book_facts([fill(1), fill(2)]).booked == 1
     assert store.synced(ACCOUNT) == Seq(3)
     store.close()
+
+
+def test_views_that_fail_even_to_close_are_exchanged_for_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Store.open(EmbeddedStorage.open(tmp_path / "data"), SimulatedClock(), background=False)) as store:
+        ledger = store.ledger(ACCOUNT)
+        ledger.book_facts([DEFINED, fill(0)])
+        close, old = SqliteViews.close, store.views
+
+        def failing(views: SqliteViews) -> None:
+            close(views)
+            if views is old:
+                raise ViewsFailed("The disk refused the last sync.")
+
+        monkeypatch.setattr(SqliteViews, "close", failing)
+        store.rebuild_views()
+        ledger.book_facts([fill(1)])
+        store.step()
+        assert store.synced(ACCOUNT) == 3
+        assert store.views is not old

@@ -5,7 +5,7 @@ store the ledgers go on booking meanwhile: only for the last frames, and the exc
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 from trueup.book.book import Book
 from trueup.engine.changes import change, fold, identities
@@ -117,7 +117,8 @@ class LiveRebuild:
 
     def finish(self) -> Views:
         """Put the new views in the place of the old ones."""
-        self._old.close()
+        with suppress(ViewsFailed):  # what they could not write any more goes aside with them
+            self._old.close()
         return self._storage.replace_views(self._views, last_copy=bool(self.damaged))
 
     def give_up(self) -> None:
