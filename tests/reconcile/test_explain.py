@@ -260,3 +260,29 @@ def test_a_split_counts_what_was_missing_before_it() -> None:
         D(35),
     )
     assert of_btc("3", "40", replace(evidence, held={})).rest is None
+
+
+def test_what_was_missing_before_a_split_that_both_have_is_split_as_well() -> None:
+    pair = Pair()
+    pair.lacks(pair.trade(BTC, "buy", D(1)), Cause.FILL_MISSING, BTC_NET)
+    split = e.SplitBooked(ACCOUNT, BTC.symbol, 10, 1, pair.now(), "s")
+    pair.ours.append(split)
+    pair.theirs.append(split)
+    pair.has(pair.trade(BTC, "buy", D(2)), Cause.FILL_EXTRA, BTC_NET)
+    found = pair.explained()[BTC_NET]
+    assert said(found) == [(Cause.FILL_MISSING, D(10)), (Cause.FILL_EXTRA, D(-2))]
+    assert (found.difference, found.rest) == (D(8), D(0))
+
+
+def test_a_split_of_a_coin_changes_its_balance_too() -> None:
+    pair = Pair()
+    split = e.SplitBooked(ACCOUNT, SOL.symbol, 2, 1, pair.now(), "s")
+    pair.lacks(split, Cause.SPLIT, "SOL")
+    pair.evidence = replace(pair.evidence, held={f"split|s|{SOL.symbol}|net": D(512)})
+    assert said(pair.explained()["SOL"]) == [(Cause.SPLIT, D(512))]
+
+
+def test_a_split_of_ours_that_the_venue_lacks_leaves_the_amount_open() -> None:
+    pair = Pair()
+    pair.has(e.SplitBooked(ACCOUNT, BTC.symbol, 2, 1, pair.now(), "s"), Cause.FILL_EXTRA, BTC_NET)
+    assert (pair.explained()[BTC_NET].causes, pair.explained()[BTC_NET].rest) == ((Cause.FILL_EXTRA,), None)

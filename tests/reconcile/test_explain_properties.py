@@ -5,7 +5,8 @@ from decimal import Decimal
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.reconcile.pair import BTC_NET, EXACT, LEFT_OVER, Pair
+from tests.reconcile.pair import ACCOUNT, BTC, BTC_NET, EXACT, LEFT_OVER, Pair
+from trueup.model import events as e
 from trueup.reconcile.explain.causes import Cause
 
 sizes = [Decimal(2**power) / 1024 for power in range(len(EXACT) + len(LEFT_OVER))]
@@ -16,16 +17,24 @@ exact_ones = st.lists(st.sampled_from(sorted(EXACT)), unique=True)
 left_over = st.lists(st.sampled_from(sorted(LEFT_OVER)), unique=True)
 
 
-def planted(names: list[str], ways: list[str]) -> Pair:
+def planted(names: list[str], ways: list[str], split_after: int | None = None) -> Pair:
+    """A pair with causes, and after some of them a split that both sides have."""
     pair = Pair()
-    for name, size, way in zip(names, sizes, ways, strict=False):
+    for place, (name, size, way) in enumerate(zip(names, sizes, ways, strict=False)):
         {**EXACT, **LEFT_OVER}[name](pair, size, way)
+        if place == split_after:
+            both = e.SplitBooked(ACCOUNT, BTC.symbol, 4, 1, pair.now(), "both")
+            pair.ours.append(both)
+            pair.theirs.append(both)
     return pair
 
 
-@given(exact_ones, left_over, ways)
-def test_planted_causes_are_named_and_leave_no_rest(names: list[str], more: list[str], ways: list[str]) -> None:
-    pair = planted([*names, *more], ways)
+@given(exact_ones, left_over, ways, st.integers(0, 9))
+def test_planted_causes_are_named_and_leave_no_rest(
+    names: list[str], more: list[str], ways: list[str], split_after: int
+) -> None:
+    # What the snapshot does not show yet is newer than anything that it does show.
+    pair = planted([*names, *more], ways, split_after if split_after < len(names) else None)
     explained = pair.explained()
     assume(explained.keys() == pair.expected.keys())  # where several act on one number, they might cancel
     assert {subject: set(one.causes) for subject, one in explained.items()} == dict(pair.expected)

@@ -33,7 +33,7 @@ def effects(fact: e.Fact, instruments: Instruments) -> Effects:
         case e.AdjustmentBooked():
             return _of_adjustment(fact, instruments)
         case e.SplitBooked():
-            return {position_subject(fact): None}
+            return _of_split(fact, instruments)
         case _:
             return {}
 
@@ -62,6 +62,14 @@ def _of_fill(fill: e.FillBooked, instruments: Instruments) -> Effects:
         for subject in charged:
             before = changes.get(subject, ZERO)
             changes[subject] = None if before is None else before - fill.fee
+    return changes
+
+
+def _of_split(split: e.SplitBooked, instruments: Instruments) -> Effects:
+    terms = instruments.get(split.instrument)
+    changes: dict[str, Decimal | None] = {position_subject(split): None}
+    if terms is not None and terms.kind == "spot":
+        changes[wallet_currency(terms.base, terms.wallet)] = None
     return changes
 
 

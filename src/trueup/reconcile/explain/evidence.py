@@ -46,12 +46,14 @@ class Sifted(msgspec.Struct, frozen=True):
     Attributes:
         missing: The venue's facts that we lack.
         extra: Our facts that the venue lacks.
+        splits: Those that both sides have.
         doubled: Of ``extra``, identities of those with the terms of a fact that the venue does have.
     """
 
     missing: tuple[e.Fact, ...] = ()
     extra: tuple[e.Fact, ...] = ()
     amended: tuple[Amended, ...] = ()
+    splits: tuple[e.SplitBooked, ...] = ()
     doubled: frozenset[str] = frozenset()
 
 
@@ -70,6 +72,7 @@ def sift(ours: Iterable[e.Fact], theirs: Iterable[e.Fact]) -> Sifted:
         tuple(missing.values()),
         tuple(extra.values()),
         tuple(Amended(own, other) for own, other in both if terms(own) != terms(other)),
+        tuple(own for own, _ in both if isinstance(own, e.SplitBooked)),
         frozenset(key for key, fact in extra.items() if terms(fact) in confirmed),
     )
 
@@ -131,6 +134,11 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
     def extra(self) -> Mapping[str, list[e.Fact]]:
         """Our facts that the venue lacks, by the subjects they change."""
         return self._by_subject(self.facts.extra)
+
+    @cached_property
+    def splits(self) -> Mapping[str, list[e.Fact]]:
+        """Splits that both sides have, by the subjects they change."""
+        return self._by_subject(self.facts.splits)
 
     @cached_property
     def later(self) -> Mapping[str, list[e.Fact]]:

@@ -4,8 +4,10 @@ A fact accounts for exactly what it does to the number in question. Where the am
 as the P&L of a close does, it is not known until the fact is booked and the books are compared again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from trueup.model import events as e
 from trueup.model.differences import Difference
@@ -33,9 +35,19 @@ _TRADED = ("instrument", "position_side", "side", "quantity", "price", "settled_
 
 
 def unshared_facts(found: Difference, evidence: Evidence) -> list[Part]:
-    """What facts do to a subject: those that we lack in venue order, those that the venue lacks, those amended."""
-    subject = found.subject
-    parts = [*_missing(subject, evidence), *_extra(subject, evidence), *_amended(subject, evidence)]
+    """What facts do to a subject: those that we lack, those that the venue lacks, those amended, in venue order.
+
+    A split that both sides have multiplies what was missing before it; one that we lack changes what was held then,
+    with all that was missing or too much before it.
+    """
+    parts: list[Part] = []
+    for fact, part in sorted(_entries(found.subject, evidence), key=lambda entry: order_key(entry[0])):
+        if part is None:
+            parts = [_after_split(one, fact) for one in parts]
+        elif part.cause is Cause.SPLIT:
+            parts.append(replace(part, amount=_split(fact, evidence, parts)))
+        else:
+            parts.append(part)
     return [part for part in parts if part.amount is None or part.amount]
 
 
@@ -87,45 +99,45 @@ def _is_foreign(fill: e.FillBooked, evidence: Evidence) -> bool:
     return own is not None and not ({fill.venue_order_id, fill.client_order_id} - {""} & own)
 
 
-def _missing(subject: str, evidence: Evidence) -> Iterator[Part]:
-    """Facts we lack. A split changes what was held then, which those before it have changed already."""
-    so_far: Decimal | None = ZERO
-    for fact in sorted(evidence.missing.get(subject, ()), key=order_key):
-        if isinstance(fact, e.SplitBooked):
-            amount = _split(fact, evidence, so_far)
-        else:
-            amount = effects(fact, evidence.instruments)[subject]
-        so_far = None if so_far is None or amount is None else so_far + amount
+def _entries(subject: str, evidence: Evidence) -> Iterator[tuple[e.Fact, Part | None]]:
+    """Each fact with the part that it makes; None for a split that both sides have."""
+    for fact in evidence.missing.get(subject, ()):
+        amount = effects(fact, evidence.instruments)[subject]
         cause = cause_of_missing(fact, evidence)
-        yield _part(cause, amount, fact, f"the venue's {_name(fact)} is missing in our book")
-
-
-def _split(split: e.SplitBooked, evidence: Evidence, so_far: Decimal | None) -> Decimal | None:
-    """What a split adds to what is held just before it, as a book folds it; None where that is not known."""
-    held = evidence.held.get(fact_key(split) or "")
-    if held is None or so_far is None:
-        return None
-    held += so_far
-    if held and split.quantity_after is not None:
-        return split.quantity_after.copy_sign(held) - held
-    return quotient(held * split.new, Decimal(split.old)) - held
-
-
-def _extra(subject: str, evidence: Evidence) -> Iterator[Part]:
+        yield fact, _part(cause, amount, fact, f"the venue's {_name(fact)} is missing in our book")
     for fact in evidence.extra.get(subject, ()):
         amount = effects(fact, evidence.instruments)[subject]
         doubled = fact_key(fact) in evidence.facts.doubled
         words = "is booked twice" if doubled else "is unknown to the venue"
         cause = Cause.DUPLICATE if doubled else Cause.FILL_EXTRA
-        yield _part(cause, None if amount is None else -amount, fact, f"our {_name(fact)} {words}")
-
-
-def _amended(subject: str, evidence: Evidence) -> Iterator[Part]:
+        yield fact, _part(cause, None if amount is None else -amount, fact, f"our {_name(fact)} {words}")
     for pair in evidence.amended.get(subject, ()):
         ours = effects(pair.ours, evidence.instruments).get(subject, ZERO)
         theirs = effects(pair.theirs, evidence.instruments).get(subject, ZERO)
         amount = ZERO if ours == theirs else None if ours is None or theirs is None else theirs - ours
-        yield _part(cause_of_amended(pair), amount, pair.theirs, f"the venue has other terms for {_name(pair.theirs)}")
+        words = f"the venue has other terms for {_name(pair.theirs)}"
+        yield pair.theirs, _part(cause_of_amended(pair), amount, pair.theirs, words)
+    for split in evidence.splits.get(subject, ()):
+        yield split, None
+
+
+def _after_split(part: Part, split: e.Fact) -> Part:
+    """A part after a split that both sides have."""
+    if part.amount is None or not isinstance(split, e.SplitBooked):
+        return part
+    return replace(part, amount=quotient(part.amount * split.new, Decimal(split.old)))
+
+
+def _split(split: e.Fact, evidence: Evidence, before: Iterable[Part]) -> Decimal | None:
+    """What a split adds to what is held just before it, as a book folds it; None where that is not known."""
+    held = evidence.held.get(fact_key(split) or "")
+    for part in before:
+        held = None if held is None or part.amount is None else held + part.amount
+    if held is None or not isinstance(split, e.SplitBooked):
+        return None
+    if held and split.quantity_after is not None:
+        return split.quantity_after.copy_sign(held) - held
+    return quotient(held * split.new, Decimal(split.old)) - held
 
 
 def _part(cause: Cause, amount: Decimal | None, fact: e.Fact, words: str) -> Part:
