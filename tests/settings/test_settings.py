@@ -89,7 +89,7 @@ rest_url = "http://127.0.0.1:1"
         OandaSettings(
             account=settings.account("oanda:fx").account,
             account_id="101-004-1234567-001",
-            token="file:~/token",
+            token=f"file:{Path.home() / 'token'}",
             environment="live",
             rest_url="http://127.0.0.1:1",
         ),
@@ -116,6 +116,14 @@ def test_places_on_the_disk_are_seen_from_the_file(file: Path) -> None:
     assert settings.store == str(file.parent / "data")
     assert settings.backup == "/mnt/safe"
     assert settings.db_path == str(file.parent / "../positions.db")
+    file.write_text(
+        'store = "file:store"\n[accounts."oanda:a"]\naccount_id = "101-004-1234567-001"\ntoken = "file:keys/oanda"\n'
+    )
+    settings = load_settings(file, {})
+    assert settings.store == f"file:{file.parent / 'store'}"
+    account = settings.account("oanda:a")
+    assert isinstance(account, OandaSettings)
+    assert account.token == f"file:{file.parent / 'keys/oanda'}"
     file.write_text('store = "postgresql://trueup@db/trueup"\n')
     assert load_settings(file, {}).store == "postgresql://trueup@db/trueup"
 

@@ -55,7 +55,7 @@ _DEPTH = {"allocation": 2, "accounts": 3}
 """How many tables deep keys stand, themselves included; what is deeper is a value of the wrong kind."""
 
 _PLACES = frozenset({("store",), ("backup",), ("db_path",)})
-"""Where something is on the disk: as seen from the file that says it."""
+"""Where something is on the disk: as seen from the file that says it, as the files of secrets are too."""
 
 
 def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -147,7 +147,7 @@ class _Given:
             if isinstance(value, dict) and len(key) < _DEPTH.get(key[0], 1):
                 self._flatten(key, value or {"": None}, path)
             else:
-                self.values[key] = _beside(path, value) if key in _PLACES else value
+                self.values[key] = _beside(path, key, value)
 
 
 class _Reading:
@@ -242,8 +242,15 @@ def _read(path: Path) -> str:
     return data.decode()
 
 
-def _beside(path: Path, value: object) -> object:
-    """A place on the disk as seen from the file that names it; anything else as it is."""
-    if not isinstance(value, str) or not value or "://" in value or is_reference(value):
+def _beside(path: Path, key: KeyPath, value: object) -> object:
+    """A place on the disk as seen from the file that names it, also that of a secret; anything else as it is."""
+    if not isinstance(value, str) or not value:
         return value
-    return str((path.parent / Path(value).expanduser()).absolute())
+    if is_reference(value):
+        kind, _, name = value.partition(":")
+        return f"file:{_seen_from(path, name)}" if kind == "file" else value
+    return _seen_from(path, value) if key in _PLACES and "://" not in value else value
+
+
+def _seen_from(path: Path, name: str) -> str:
+    return str((path.parent / Path(name).expanduser()).absolute())

@@ -12,13 +12,24 @@ def observing(venue: LiveVenue) -> LiveVenue:
     return cast("LiveVenue", _Observing(venue))
 
 
+_READING = frozenset(
+    {
+        "account", "capabilities", "warnings", "learnt", "health", "check", "instruments", "snapshot", "history",
+        "cursor_at", "refused", "client_id", "marks", "stream", "prove", "find", "aclose",
+    }
+)  # fmt: skip
+"""What a live venue offers that changes nothing there."""
+
+
 class _Observing:
-    """All of a live venue but what writes, which raises :class:`Rejected`."""
+    """All of a live venue that reads. What writes raises :class:`Rejected`, and there is nothing else."""
 
     def __init__(self, venue: LiveVenue) -> None:
         self._venue = venue
 
     def __getattr__(self, name: str) -> object:
+        if name not in _READING:
+            raise AttributeError(f"{name} is not for an account that only observes")
         return getattr(self._venue, name)
 
     async def place(self, request: OrderRequest) -> NoReturn:

@@ -6,7 +6,7 @@ from trueup.model.errors import AuthenticationFailed, OutcomeUnknown, RateLimite
 from trueup.ports import Clock
 from trueup.venues.oanda import errors
 from trueup.venues.oanda.calls import LIMITS
-from trueup.venues.oanda.hours import closure
+from trueup.venues.oanda.hours import closure, new_york
 from trueup.venues.transport.http import Answer, Call, HttpTransport, client
 from trueup.venues.transport.limiter import Limiter
 from trueup.venues.transport.lines import Lines, open_lines
@@ -26,9 +26,13 @@ class Wire:
         rest_url: Base address of the REST interface.
         stream_url: Base address of the streams.
         clock: For the times around answers.
+
+    Raises:
+        BadInput: This system does not know New York's time, by which OANDA closes.
     """
 
     def __init__(self, account_id: str, token: Secret | None, rest_url: str, stream_url: str, clock: Clock) -> None:
+        new_york()  # now, since later it would hide what became of a call
         self.skew = ClockSkew(SKEW_TOLD_MS)
         self.judge = errors.judging(account_id, rest_url)
         self._token = token

@@ -1,6 +1,8 @@
 """Planned closures by New York's clock, over both changes of its offset."""
 
 import asyncio
+import sys
+import zoneinfo
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.venues.oanda.live.loopback import BASE, Loopback, connected
-from trueup.model.errors import OutcomeUnknown
+from trueup.model.errors import BadInput, OutcomeUnknown
 from trueup.model.times import NS_PER_SECOND, parse_time
-from trueup.venues.oanda.hours import NEW_YORK, closure
+from trueup.venues.oanda.hours import closure, new_york
 
 
 def at(text: str) -> int:
@@ -66,7 +68,7 @@ def test_a_closure_ends_when_it_says_and_not_before(moment: datetime) -> None:
         assert now < found.until
         assert closure(found.until) is None
         assert closure(found.until - 1) is not None
-        ends = datetime.fromtimestamp(found.until // NS_PER_SECOND, UTC).astimezone(NEW_YORK)
+        ends = datetime.fromtimestamp(found.until // NS_PER_SECOND, UTC).astimezone(new_york())
         assert (ends.hour, ends.minute) == (17, 3)
         assert found.until - now <= int(timedelta(days=2, hours=2).total_seconds()) * NS_PER_SECOND
 
@@ -96,3 +98,19 @@ def test_no_answer_in_a_planned_closure_says_so(now: str, planned: bool) -> None
         assert told is planned
 
     asyncio.run(story())
+
+
+def test_without_time_zones_it_is_not_begun_and_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connecting() -> None:
+        async with connected(Loopback()):
+            pass
+
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    zoneinfo.reset_tzpath(to=[])
+    zoneinfo.ZoneInfo.clear_cache()
+    new_york.cache_clear()
+    try:
+        with pytest.raises(BadInput, match="pip install tzdata"):
+            asyncio.run(connecting())
+    finally:
+        zoneinfo.reset_tzpath()
