@@ -33,6 +33,18 @@ def test_the_narrowest_of_the_recent_answers_counts() -> None:
     assert forgotten.error_ns > offset.error_ns
 
 
+@pytest.mark.parametrize("set_by", [30 * SECOND, -30 * SECOND])
+def test_a_clock_that_was_set_is_noticed_by_the_next_answer(set_by: int) -> None:
+    skew = ClockSkew(refused_ms=10_000)
+    skew.answered(NOW, NOW, NOW + 10 * NS_PER_MS)
+    skew.require_close()
+    skew.answered(NOW + set_by, NOW, NOW + set_by + SECOND)
+    assert skew.offset is not None
+    assert abs(skew.offset.offset_ns + set_by) <= skew.offset.error_ns
+    with pytest.raises(Unavailable):
+        skew.require_close()
+
+
 def test_an_answer_that_came_before_it_was_asked_for_says_nothing() -> None:
     skew = ClockSkew(refused_ms=1)
     skew.answered(NOW, NOW, NOW - 1)

@@ -156,6 +156,35 @@ def test_a_venue_that_answers_pings_is_not_hung_up_on() -> None:
     run(story)
 
 
+def test_a_venue_that_talks_and_never_takes_what_was_asked_for_is_hung_up_on() -> None:
+    async def story() -> None:
+        talking = Line(*[(10.0, "pong")] * 100, ends=False)
+        async with aclosing(stream_of(talking, Line((0, "subscribed"), ends=False))) as stream:
+            started = now()
+            assert await take(stream, 1) == [CONNECTED]
+            assert now() - started == pytest.approx(Talk.silence_s + 1, abs=1)
+            assert talking.closed
+            assert "not taken" in stream.health.last_error
+
+    run(story)
+
+
+def test_gaps_wait_for_a_slow_reader_within_the_same_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "QUEUE_MAX", 3)
+
+    async def story() -> None:
+        line = Line((0, "subscribed"), *[(1.0, "x")] * 100, ends=False)
+        async with aclosing(stream_of(line)) as stream:
+            first = await anext(stream)
+            await asyncio.sleep(200)
+            assert first == CONNECTED
+            assert len(stream._queue) <= 3 + 1
+            assert stream.health.gaps > 100
+            assert isinstance(await anext(stream), Gap)
+
+    run(story)
+
+
 def test_a_reader_too_slow_loses_everything_at_once_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "QUEUE_MAX", 3)
 

@@ -108,7 +108,9 @@ async def _ask(session: Session, kind: str, place: Place, cut_min: int, retentio
     last = max(times, default=place.at)
     if len(raw) < cut_min:
         return _Page(raw, _at(last, stamps) if raw else place, done=True)
-    if times and times[0] > times[-1]:
+    if not times:
+        raise Malformed(f"{kind}: none of {len(raw)} rows says its time, so where they go on is unknown.")
+    if times[0] > times[-1]:
         raise Malformed(f"{kind}: the newest rows come first, so older ones may be cut off.", remedy="Ask again.")
     if last > place.at:
         whole = [row for row, stamp in zip(raw, stamps, strict=True) if stamp is None or stamp.time < last]

@@ -31,6 +31,9 @@ ANSWER_BYTES_MAX = 64 << 20
 CONNECT_S = 10.0
 """How long a connection may take to open; apart from the answer, so that a slow one is not taken for a lost answer."""
 
+OPEN_S = 4 * CONNECT_S
+"""How long an answer may take to begin, besides its own time: one that comes a byte at a time would never do."""
+
 RETRY_AFTER_S = 1.0
 """How long a venue is left alone that had too much and does not say for how long."""
 
@@ -207,7 +210,8 @@ class HttpTransport:
         )
         sent_at = self._clock.now()
         try:
-            response = await self._http.send(request, stream=True)
+            async with asyncio.timeout(OPEN_S + call.answer_s):
+                response = await self._http.send(request, stream=True)
             try:
                 body = await read_body(response, call.answer_s)
             finally:

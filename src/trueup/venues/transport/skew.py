@@ -2,7 +2,8 @@
 
 Each answer that carries the venue's time bounds the offset between the two clocks: it was read off between our sending
 and our receiving. Answers that came quickly bound it best, so the narrowest of the recent ones counts; the estimate is
-off by no more than half its round trip (the rule of NTP, RFC 5905, section 8).
+off by no more than half its round trip (the rule of NTP, RFC 5905, section 8). Two answers that cannot both be true
+show that a clock was set between them: the older one is forgotten.
 """
 
 from collections import deque
@@ -47,7 +48,9 @@ class ClockSkew:
         if trip >= 0:
             middle = venue_time + resolution_ns // 2
             error = (trip + resolution_ns) // 2 + 1
-            self._samples.append(Offset(middle - sent_at - trip // 2, error))
+            newest = Offset(middle - sent_at - trip // 2, error)
+            agreeing = (one for one in self._samples if abs(one.offset_ns - newest.offset_ns) <= one.error_ns + error)
+            self._samples = deque([*agreeing, newest], maxlen=SAMPLES)
 
     @property
     def offset(self) -> Offset | None:

@@ -54,7 +54,10 @@ class Conversation(Protocol[Item_co]):
     """The venue's side of one connection: messages in, items out, no sockets. Made anew for each connection."""
 
     silence_s: float
-    """Seconds without any message after which the connection is dead: the venue says something more often."""
+    """Seconds without any message after which the connection is dead: the venue says something more often.
+
+    By then it has also to have taken what was asked for.
+    """
 
     ping_s: float | None
     """Seconds after which we say something; None where the venue alone does."""
@@ -184,17 +187,22 @@ class Stream(Generic[Item]):
         for greeting in conversation.hello():
             await connection.send(greeting)
         loop = asyncio.get_running_loop()
-        heard_at = pinged_at = loop.time()
+        opened_at = heard_at = pinged_at = loop.time()
         while True:
-            wait_s = conversation.silence_s - (loop.time() - heard_at)
+            since, missed = heard_at, "nothing was heard"
+            if not conversation.agreed:
+                since, missed = opened_at, "what was asked for was not taken"
+            wait_s = conversation.silence_s - (loop.time() - since)
+            if wait_s <= 0 and not conversation.agreed:
+                raise Unavailable(f"{missed} for {conversation.silence_s:g} s")
             if conversation.ping_s is not None:
                 wait_s = min(wait_s, conversation.ping_s - (loop.time() - pinged_at))
             try:
                 async with asyncio.timeout(max(wait_s, 0.0)):
                     message = await connection.receive()
             except TimeoutError:
-                if loop.time() - heard_at >= conversation.silence_s:
-                    raise Unavailable(f"nothing was heard for {conversation.silence_s:g} s") from None
+                if loop.time() - since >= conversation.silence_s:
+                    raise Unavailable(f"{missed} for {conversation.silence_s:g} s") from None
                 pinged_at = loop.time()
                 await connection.send(conversation.ping())
                 continue
@@ -218,12 +226,12 @@ class Stream(Generic[Item]):
             self._put(item)
 
     def _put(self, item: Item | Gap) -> None:
-        if isinstance(item, Gap):
-            self.health.gaps += 1
-        elif len(self._queue) >= QUEUE_MAX:
+        if len(self._queue) >= QUEUE_MAX:
             self._queue.clear()
             self.health.gaps += 1
             self._queue.append(Gap(f"the reader fell {QUEUE_MAX} messages behind"))
+        if isinstance(item, Gap):
+            self.health.gaps += 1
         self._queue.append(item)
         self._woken.set()
 

@@ -334,6 +334,12 @@ def test_a_full_answer_that_begins_with_the_newest_is_not_believed() -> None:
         pull(session)
 
 
+def test_a_full_answer_in_which_no_row_says_its_time_is_not_paged_through() -> None:
+    session = direct(lambda kind, _: [{"time": "yesterday"}] * CUT_MIN if kind == FILLS else [])
+    with pytest.raises(Malformed, match="none of 500 rows"):
+        pull(session, stop_after=5)
+
+
 def test_a_short_answer_may_come_in_any_order() -> None:
     rows = fills([TIME + place for place in range(10)])
     session = direct(Lists({FILLS: rows}))
