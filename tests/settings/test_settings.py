@@ -363,3 +363,25 @@ def test_the_example_shows_the_defaults() -> None:
         for field in msgspec.structs.fields(account):
             if not field.required and field.name not in {"signer", "rest_url", "stream_url", "key", "secret"}:
                 assert getattr(account, field.name) == field.default or account.account == "paper:main"
+
+
+def test_an_account_of_a_venue_under_two_names_is_a_mistake(file: Path) -> None:
+    oanda = 'account_id = "101-004-1234567-001"\ntoken = "env:T"\n'
+    hyperliquid = f'[accounts."hyperliquid:a"]\naddress = "{ADDRESS}"\n'
+    file.write_text(
+        f'[accounts."oanda:a"]\n{oanda}[accounts."oanda:b"]\n{oanda}[accounts."oanda:rehearsed"]\n'
+        f'rest_url = "http://127.0.0.1:1"\n{oanda}{hyperliquid}'
+        f'[accounts."hyperliquid:b"]\naddress = "0x{ADDRESS[2:].upper()}"\n'
+    )
+    with pytest.raises(BadSettings) as told:
+        load_settings(file, {})
+    assert [(mistake.where, mistake.problem) for mistake in told.value.mistakes] == [
+        (f"{file}:4", "the same account at its venue as oanda:a"),
+        (f"{file}:13", "the same account at its venue as hyperliquid:a"),
+    ]
+
+
+def test_a_file_nested_too_deep_is_a_mistake(file: Path) -> None:
+    file.write_text(f"store = {'[' * 5_000}{']' * 5_000}")
+    with pytest.raises(BadSettings, match="cannot be read"):
+        load_settings(file, {})

@@ -100,7 +100,7 @@ class _Given:
         try:
             text = _read(path)
             tables = tomllib.loads(text, parse_float=Decimal)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             line = re.search(r"at line (\d+)", str(error))
             where = f"{path}:{line[1]}" if line is not None else str(path)
             told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -168,13 +168,24 @@ class _Reading:
         values: dict[str, Any] = {
             name: given.take((name,), read) for name, read in OF_ALL.items() if (name,) in given.values
         }
-        accounts = [self._account(name) for name in given.below("accounts") if name]
+        found = [self._account(name) for name in given.below("accounts") if name]
+        accounts = [account for account in found if account is not None]
+        self._refuse_twins(accounts)
         return Settings(
             **values,
             allocation=self._allocation(),
-            accounts={account.account: account for account in accounts if account is not None},
+            accounts={account.account: account for account in accounts},
             sources={".".join(key): given.sources[key] for key in given.values if key[-1]},
         )
+
+    def _refuse_twins(self, accounts: Sequence[AccountSettings]) -> None:
+        """An account of a venue under two names would be booked, and traded, twice."""
+        first: dict[tuple[str, ...], AccountSettings] = {}
+        for account in accounts:
+            twin = first.setdefault(account.at_venue, account) if account.at_venue else account
+            if twin is not account:
+                key = ("accounts", account.account)
+                self._given.refuse(key, f"the same account at its venue as {twin.account}", "Keep one of them.")
 
     def _allocation(self) -> Mapping[str, Decimal]:
         """The shares of the file; those of the environment over them, or over the default where the file has none."""

@@ -26,6 +26,11 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountId
     stage: Stage = Stage.OBSERVE
 
+    @property
+    def at_venue(self) -> tuple[str, ...]:
+        """Which account it is there, whatever it is called here; nothing where that is not told."""
+        return ()
+
 
 class HyperliquidSettings(AccountSettings, frozen=True, kw_only=True):
     """An account at Hyperliquid.
@@ -50,6 +55,11 @@ class HyperliquidSettings(AccountSettings, frozen=True, kw_only=True):
     rest_url: str = ""
     stream_url: str = ""
 
+    @property
+    def at_venue(self) -> tuple[str, ...]:
+        """By its address, in any spelling."""
+        return self.venue, self.environment, self.rest_url, self.address.lower()
+
 
 class OandaSettings(AccountSettings, frozen=True, kw_only=True):
     """An account at OANDA.
@@ -69,6 +79,11 @@ class OandaSettings(AccountSettings, frozen=True, kw_only=True):
     environment: str = "practice"
     rest_url: str = ""
     stream_url: str = ""
+
+    @property
+    def at_venue(self) -> tuple[str, ...]:
+        """By its number."""
+        return self.venue, self.environment, self.rest_url, self.account_id
 
 
 class PaperSettings(AccountSettings, frozen=True, kw_only=True):
