@@ -26,7 +26,7 @@ from trueup.venues.rows import Row
 from trueup.venues.transport.http import Call
 
 READERS_MAX = 32
-"""Positions at which a reader is kept; who pulls goes on from one of the newest."""
+"""Positions at which a reader is kept, the furthest and those that were reached last."""
 
 FINDINGS_MAX = 100
 """Findings of the proof that are kept for people, the newest."""
@@ -106,9 +106,10 @@ class Readers:
     def keep(self, position: int, reader: OandaReader) -> None:
         """What is known after a transaction."""
         reader.forget_ended()
+        self._at.pop(position, None)
         self._at[position] = reader
-        while len(self._at) > READERS_MAX:
-            del self._at[min(self._at)]
+        if len(self._at) > READERS_MAX:  # whoever begins again further back needs what they just kept
+            del self._at[next(at for at in self._at if at != self.position)]
 
 
 class Transactions:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.venues.oanda.live.loopback import ACCOUNT, Loopback, Row, connected, pulled, transaction, transfers
 from trueup.model.errors import Malformed, Unavailable
-from trueup.model.events import Fact, InstrumentDefined, OpeningBalance, TransferBooked
+from trueup.model.events import Fact, InstrumentDefined, OpeningBalance, OrderReported, TransferBooked
 from trueup.venues.oanda.calls import Calls
-from trueup.venues.oanda.history import History, Readers, Transactions, decode
+from trueup.venues.oanda.history import READERS_MAX, History, Readers, Transactions, decode
 from trueup.venues.oanda.reader import OandaReader
 from trueup.venues.transport.http import Call
 
@@ -298,3 +298,22 @@ def test_rows_nobody_takes_stop_the_pull() -> None:
                 await pulled(venue)
 
     asyncio.run(story())
+
+
+def test_whoever_begins_again_is_told_what_became_of_each_order_too() -> None:
+    terms = {"instrument": "EUR_USD", "units": "100", "price": "1.05", "timeInForce": "GTC"}
+    story = [
+        transaction(1, "LIMIT_ORDER", **terms),
+        transaction(2, "CLIENT_CONFIGURE"),
+        transaction(3, "ORDER_CANCEL", orderID="1"),
+    ]
+    rest = [transaction(number, "CLIENT_CONFIGURE") for number in range(4, READERS_MAX + 10)]
+
+    async def reports(told: History) -> list[str]:
+        return [fact.status async for facts, _ in told.pages(None) for fact in facts if isinstance(fact, OrderReported)]
+
+    async def twice() -> list[list[str]]:
+        told = history(Venue([*story, *rest], late=set(), gone=set(), page=1, grows=[], backwards=False))
+        return [await reports(told), await reports(told)]
+
+    assert asyncio.run(twice()) == [["open", "canceled"]] * 2
