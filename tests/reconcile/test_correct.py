@@ -207,6 +207,7 @@ def test_an_adjustment_of_cash() -> None:
     entry = adjustment(candidate(differs("10", "7.5", "USDC", Kind.CASH)))
     assert (entry.currency, entry.cash, entry.quantity, entry.price) == ("USDC", D("-2.5"), D(0), None)
     assert "position as well" in reason(candidate(differs("10", "7.5", "SOL", Kind.CASH)))
+    assert "balance as well" in reason(candidate(differs(subject=f"{SOL.symbol} net")))
 
 
 def test_the_same_change_has_the_same_identity_and_another_cut_another() -> None:
@@ -374,14 +375,22 @@ def test_what_is_not_critical_forbids_nothing() -> None:
 @pytest.mark.parametrize(("worth", "expected"), [(D(99), False), (D(100), True), (None, True)])
 def test_exposure_from_the_bound_on_leaves_the_account_reduce_only(worth: Decimal | None, expected: bool) -> None:
     one = record(severity="HIGH")
-    found = consequence([one], {one.key: worth}, Policies(critical=D(100)))
+    found = consequence([one], {one.key: worth}, Policies(critical={"": D(100)}))
     assert found.account_reduce_only is expected
     assert bool(found.reasons) is expected
 
 
 def test_exposures_add_up() -> None:
     two = [record(name, severity="HIGH") for name in ("A net", "B net")]
-    assert consequence(two, {one.key: D(50) for one in two}, Policies(critical=D(100))).account_reduce_only
+    assert consequence(two, {one.key: D(50) for one in two}, Policies(critical={"": D(100)})).account_reduce_only
+
+
+def test_the_critical_bound_is_the_account_s_own() -> None:
+    one = record(severity="HIGH")
+    policies = Policies(critical={"": D(1), ACCOUNT: D(100)})
+    assert not consequence([one], {one.key: D(99)}, policies).account_reduce_only
+    assert policies.critical_of(AccountId("paper:other")) == 1
+    assert Policies().critical_of(ACCOUNT) is None
 
 
 def test_a_storm_halts_new_risk() -> None:

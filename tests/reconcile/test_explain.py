@@ -24,6 +24,7 @@ from trueup.reconcile.explain.evidence import Amended, Evidence, OrderInFlight, 
 from trueup.reconcile.explain.explaining import explain
 from trueup.reconcile.explain.facts import cause_of_amended
 from trueup.reconcile.explain.taxonomy import OF_KIND, TAXONOMY
+from trueup.reconcile.findings import SEVERITY
 
 D = Decimal
 
@@ -52,6 +53,36 @@ def test_every_cause_has_its_row_in_the_order_in_which_causes_are_looked_for() -
 
 def test_every_kind_of_difference_says_what_can_explain_it() -> None:
     assert set(OF_KIND) == set(Kind)
+
+
+@pytest.mark.parametrize(
+    ("code", "kinds", "causes"),
+    [
+        ("QTY", [Kind.QTY], []),
+        ("SIDE", [Kind.SIDE], []),
+        ("MISSING_OURS", [Kind.MISSING_OURS], [Cause.FOREIGN_TRADE]),
+        ("MISSING_THEIRS", [Kind.MISSING_THEIRS], [Cause.LIQUIDATION, Cause.ADL, Cause.EXPIRY]),
+        ("FILL_MISSING", [Kind.FILL_MISSING], [Cause.FILL_MISSING, Cause.HISTORY_GAP]),
+        ("FILL_EXTRA / DUP", [], [Cause.FILL_EXTRA, Cause.DUPLICATE]),
+        ("FILL_TERMS", [], [Cause.FILL_TERMS]),
+        ("ORDER_STATE", [Kind.ORDER_STATE, Kind.ORDER_MISSING], [Cause.ORDER_REPORT]),
+        ("ORPHAN_ORDER", [Kind.ORPHAN_ORDER], [Cause.FOREIGN_TRADE]),
+        ("STOP_MISSING", [Kind.STOP_MISSING], []),
+        ("AVG_PX", [Kind.AVG_PX], []),
+        ("CASH / FEE / FUNDING", [Kind.CASH], [Cause.FEE, Cause.FUNDING, Cause.INTEREST, Cause.TRANSFER, Cause.DUST]),
+        ("CCY", [], [Cause.CURRENCY]),
+        ("SYMBOL_MAP", [Kind.SYMBOL_MAP], [Cause.SYMBOL_MAP]),
+        ("CORP_ACTION / ROLL / EXPIRY", [], [Cause.SPLIT, Cause.ROLL, Cause.EXPIRY, Cause.ASSIGNMENT]),
+        ("TIMING / IN_FLIGHT", [], [Cause.IN_FLIGHT, Cause.VENUE_LATE]),
+        ("STALE_SOURCE", [Kind.STALE_SOURCE], [Cause.STALE_SOURCE]),
+    ],
+)
+def test_every_sort_of_break_has_its_severity_or_its_cause_and_action(
+    code: str, kinds: list[Kind], causes: list[Cause]
+) -> None:
+    assert kinds or causes, code
+    assert all(kind in SEVERITY for kind in kinds)
+    assert all(TAXONOMY[cause].detector is not None for cause in causes)
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,8 @@ def test_a_late_fact_takes_back_of_the_first_adjustment_that_could_know_of_it() 
     assert taken_back([second, first], [fill(10, "buy", 1)], TERMS) == ()
     assert taken_back([back], [fill(5, "buy", 1)], TERMS) == ()
     assert taken_back([first], [second], TERMS) == ()
+    declared = e.TradeDeclared(ACCOUNT, BTC.symbol, "net", "buy", D(1), D(100), 1, "d", "alice")
+    assert taken_back([first], [declared], TERMS) == ()
 
 
 def test_the_cost_is_that_of_the_fill_when_the_venue_stated_its_average() -> None:

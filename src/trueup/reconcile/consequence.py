@@ -3,13 +3,14 @@
 Derived from the breaks that stand, so it is lifted by their end and by nothing else, least of all by time.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from trueup.model.differences import Severity
-from trueup.model.numbers import ZERO, exact
+from trueup.model.identifiers import AccountId
+from trueup.model.numbers import ZERO, canonical, exact
 from trueup.reconcile.lifecycle import BreakKey, BreakRecord, State
 from trueup.reconcile.policy import Policies
 
@@ -47,7 +48,7 @@ def consequence(
     critical = [one for one in standing if one.severity == Severity.CRITICAL.name]
     instruments = {_instrument(one) for one in critical}
     reasons = [f"{one.kind} of {one.key[1]} is critical" for one in critical]
-    over = _over(standing, exposures, policies.critical)
+    over = _over(standing, exposures, policies)
     if over:
         reasons.append(over)
     halted = is_storm(standing, policies)
@@ -71,10 +72,10 @@ def _instrument(record: BreakRecord) -> str:
     return record.key[1].rpartition(" ")[0]
 
 
-def _over(
-    standing: Collection[BreakRecord], exposures: Mapping[BreakKey, Decimal | None], bound: Decimal | None
-) -> str:
-    if bound is None or not standing:
+def _over(standing: Sequence[BreakRecord], exposures: Mapping[BreakKey, Decimal | None], policies: Policies) -> str:
+    """Why the breaks of an account together are critical; empty when they are not."""
+    bound = policies.critical_of(AccountId(standing[0].key[0])) if standing else None
+    if bound is None:
         return ""
     worths = [exposures.get(one.key) for one in standing]
     known = [worth for worth in worths if worth is not None]
@@ -82,4 +83,5 @@ def _over(
         return "the exposure of a break is unknown"
     with exact():
         total = sum(known, ZERO)
-    return f"breaks are worth {total}, from {bound} on it is critical" if total >= bound else ""
+    words = f"breaks are worth {canonical(total)}, from {canonical(bound)} on that is critical"
+    return words if total >= bound else ""

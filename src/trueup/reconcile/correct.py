@@ -13,7 +13,7 @@ from trueup.model.differences import Difference, Kind
 from trueup.model.errors import BadInput
 from trueup.model.facts import fact_key, order_key
 from trueup.model.instruments import Instrument, wallet_currency
-from trueup.model.numbers import ZERO, exact
+from trueup.model.numbers import ZERO, canonical, exact
 from trueup.reconcile.adjust import adjustment_id, adjustment_price
 from trueup.reconcile.consequence import is_storm
 from trueup.reconcile.explain.causes import Action, Cause, Explanation
@@ -180,9 +180,8 @@ def _needs_approval(candidate: Candidate, limit: Decimal, budget: Budget) -> str
     if candidate.record.recurrences:
         return "it came back after it was settled: two keys must approve it"
     if worth is None or worth > limit:
-        return (
-            f"it is worth {'an unknown amount' if worth is None else worth}, beyond {limit}: two keys must approve it"
-        )
+        amount = "an unknown amount" if worth is None else canonical(worth)
+        return f"it is worth {amount}, beyond {canonical(limit)}: two keys must approve it"
     if budget.corrections <= 0 or worth > budget.adjusted:
         return "the budget is spent: two keys must approve it"
     return ""
@@ -220,6 +219,8 @@ def _adjustment(candidate: Candidate, at: Circumstances) -> e.AdjustmentBooked:
     terms = at.instruments.get(symbol)
     if terms is None:
         raise BadInput("instrument", symbol, "nobody defined it", remedy="Define it before anything is booked in it.")
+    if terms.kind == "spot":
+        raise BadInput("instrument", symbol, "it is a balance as well", remedy="Book the facts of the coin.")
     price = _price(candidate, terms, ours, theirs)
     return msgspec.structs.replace(
         plain, instrument=symbol, quantity=theirs - ours, price=price, instrument_version=terms.version

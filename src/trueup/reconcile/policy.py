@@ -48,7 +48,8 @@ class Policies(msgspec.Struct, frozen=True):
         corrections_per_hour: Of all sorts, in one account.
         adjusted_per_day: The most that unapproved adjustments of an account may be worth together.
         storm: More subjects than this differing at once look like a bad feed, map or account, not like bad entries.
-        critical: Total exposure of an account's breaks from which the account may only reduce; None sets no bound.
+        critical: By account, the total exposure of its breaks from which it may only reduce; an account that is not
+            named has the bound under the empty name, or none.
     """
 
     by_account_and_kind: Mapping[tuple[str, str], Policy] = msgspec.field(default_factory=dict)
@@ -56,7 +57,7 @@ class Policies(msgspec.Struct, frozen=True):
     corrections_per_hour: int = 100
     adjusted_per_day: Decimal = ZERO
     storm: int = 5
-    critical: Decimal | None = None
+    critical: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
 
     def of(self, account: AccountId, kind: str) -> Policy:
         """The most particular policy: of account and kind, of the account, of the kind, of all."""
@@ -65,6 +66,10 @@ class Policies(msgspec.Struct, frozen=True):
             if found is not None:
                 return found
         return self.default
+
+    def critical_of(self, account: AccountId) -> Decimal | None:
+        """The critical exposure of an account; None when it has no bound."""
+        return self.critical.get(account, self.critical.get(""))
 
 
 class Spent(msgspec.Struct, frozen=True):

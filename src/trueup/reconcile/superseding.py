@@ -25,8 +25,8 @@ def taken_back(
 ) -> tuple[e.AdjustmentBooked, ...]:
     """The entries to book with some facts that are new to the book.
 
-    What a fact does to a balance by an amount that is not known before it is booked takes nothing back; the next
-    comparison shows it.
+    Only the venue's facts take back: a declared trade gives way to its fill, which does. What a fact does to a balance
+    by an amount that is not known before it is booked takes nothing back; the next comparison shows it.
 
     Args:
         adjustments: All that the book holds.
@@ -40,7 +40,7 @@ def taken_back(
         return tuple(
             _back(adjustment, fact, amount)
             for fact in arriving
-            if not isinstance(fact, e.AdjustmentBooked)
+            if not isinstance(fact, e.AdjustmentBooked | e.TradeDeclared)
             for subject, amount in effects(fact, instruments).items()
             if amount and (adjustment := _covering(standing, subject, fact, instruments)) is not None
         )
