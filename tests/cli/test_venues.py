@@ -132,7 +132,7 @@ def test_a_plan_of_faults_is_carried_out_and_told(
     plan = tmp_path / "plan.toml"
     plan.write_text('[[faults]]\nkind = "status"\nstatus = 503\nnth = 2\n')
     made = served(tmp_path, "oanda", "--faults", str(plan))
-    monkeypatch.setenv("REHEARSAL_KEY", made.told["environment"]["REHEARSAL_KEY"])
+    monkeypatch.setenv("REHEARSAL_TOKEN", made.told["environment"]["REHEARSAL_TOKEN"])
     assert trueup("import", "--venue", "oanda", "--config", made.config).code == 0
     assert "status struck GET" in ended(made)
 
@@ -150,7 +150,7 @@ def test_serving_ends_by_itself_and_says_how_to_point_at_it(trueup: Trueup, venu
     assert told.code == 0
     assert f"{venue} is served at http://127.0.0.1:" in told.out
     assert f'[accounts."{ACCOUNTS[venue]}"]' in told.out
-    assert "export REHEARSAL_KEY=" in told.out
+    assert "export REHEARSAL_" in told.out
 
 
 def test_what_venues_offer_is_listed_with_what_they_cannot(trueup: Trueup) -> None:

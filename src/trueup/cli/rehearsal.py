@@ -113,11 +113,11 @@ def _hyperliquid(clock: "Clock") -> Rehearsal:
     settings = f"""[accounts."{world.DEMO_ACCOUNT}"]
 stage = "trade"
 address = "{world.address_of(world.DEMO_KEY)}"
-signer = "env:REHEARSAL_KEY"
+signer = "env:REHEARSAL_SIGNER"
 rest_url = "{{http}}"
 stream_url = "{{ws}}/ws"
 """
-    return Rehearsal(server, server.exchange, settings, {"REHEARSAL_KEY": world.DEMO_AGENT_KEY})
+    return Rehearsal(server, server.exchange, settings, {"REHEARSAL_SIGNER": world.DEMO_AGENT_KEY})
 
 
 def _oanda(clock: "Clock") -> Rehearsal:
@@ -128,9 +128,9 @@ def _oanda(clock: "Clock") -> Rehearsal:
     settings = f"""[accounts."{demo.ACCOUNT}"]
 stage = "trade"
 account_id = "{demo.ACCOUNT_ID}"
-token = "env:REHEARSAL_KEY"
+token = "env:REHEARSAL_TOKEN"
 rest_url = "{{http}}"
 stream_url = "{{http}}"
 """
     server = demo.demo_server(clock, Random(), exchange=exchange)
-    return Rehearsal(server, exchange, settings, {"REHEARSAL_KEY": demo.TOKEN})
+    return Rehearsal(server, exchange, settings, {"REHEARSAL_TOKEN": demo.TOKEN})
