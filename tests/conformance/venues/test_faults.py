@@ -25,6 +25,7 @@ READS: Sequence[tuple[str, Sequence[AnyFault]]] = [
     ("server errors", [f.Status(status=503, nth=2, times=2), f.Status(status=500, at="after", nth=5)]),
     ("too many requests", [f.Status(status=429, nth=3, retry_after_s=0)]),
     ("slow bodies", [f.SlowBody(piece_bytes=4_000, pause_ms=1, times=0)]),
+    ("a wrong clock", [f.WrongClock(by_ms=45_000, nth=3, for_ms=500)]),
     ("cut answers", [f.Reset(nth=2, at="halfway"), f.HalfClose(nth=4, at="halfway"), f.Reset(nth=6, at="after")]),
 ]
 
