@@ -144,6 +144,31 @@ def test_a_write_whose_answer_takes_too_long_is_unknown(answering: Answering, mo
     asyncio.run(story())
 
 
+def test_reads_that_hang_leave_connections_for_what_is_urgent() -> None:
+    asked = asyncio.Event()
+
+    async def answering(exchange: Exchange) -> None:
+        asked.set()
+        await (fine(exchange) if exchange.line.startswith("POST") else never(exchange))
+
+    async def story() -> None:
+        async with reaching(answering) as (transport, seen):
+            reads = [asyncio.create_task(transport.request(READ)) for _ in range(2 * http.CONNECTIONS)]
+            while len(seen) < http.CONNECTIONS - http.CONNECTIONS_KEPT:
+                asked.clear()
+                await asked.wait()
+            urgent = msgspec.structs.replace(WRITE, priority=Priority.CANCEL)
+            assert (await transport.request(urgent)).status == 200
+            for read in reads:
+                read.cancel()
+            assert {type(error) for error in await asyncio.gather(*reads, return_exceptions=True)} <= {
+                asyncio.CancelledError,
+                Unavailable,
+            }
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("answering", [hang_up, half, nonsense, lies_about_its_coding])
 def test_a_read_without_an_answer_is_made_again_within_bounds(answering: Answering) -> None:
     async def story() -> None:

@@ -363,9 +363,9 @@ def _status(request: OrderRequest, filled: Decimal) -> str:
 
 def _priority(request: OrderRequest) -> Priority:
     """What ends or protects a position goes before all else."""
-    if request.order_type in actions.TRIGGERS:
-        return Priority.PROTECTIVE
-    return Priority.CLOSE if request.reduce_only else Priority.REST
+    if not request.reduce_only:
+        return Priority.REST
+    return Priority.PROTECTIVE if request.order_type in actions.TRIGGERS else Priority.CLOSE
 
 
 def _not_ours(address: str, role: Role, master: str) -> AuthenticationFailed:

@@ -28,6 +28,10 @@ from trueup.venues.transport.skew import ClockSkew
 ANSWER_BYTES_MAX = 64 << 20
 """The longest answer that is read: larger than any venue's list of instruments."""
 
+CONNECTIONS = 20
+CONNECTIONS_KEPT = 4
+"""Connections, and those of them that only urgent calls use: a venue that is slow to read from still takes a cancel."""
+
 CONNECT_S = 10.0
 """How long a connection may take to open; apart from the answer, so that a slow one is not taken for a lost answer."""
 
@@ -104,7 +108,7 @@ def client(base_url: str) -> httpx.AsyncClient:
 
     A redirect would carry credentials to wherever it points.
     """
-    limits = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=30.0)
+    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=10, keepalive_expiry=30.0)
     return httpx.AsyncClient(
         base_url=base_url, limits=limits, follow_redirects=False, trust_env=False, verify=_certificates()
     )
@@ -149,6 +153,7 @@ class HttpTransport:
         self._clock = clock
         self._skew = skew
         self._budget = BUDGET
+        self._connections = asyncio.Semaphore(CONNECTIONS - CONNECTIONS_KEPT)
 
     async def request(self, call: Call, sign: Sign | None = None) -> Answer:
         """The answer to a call.
@@ -179,9 +184,10 @@ class HttpTransport:
         self.breaker.admit(urgent=call.priority.urgent)
         try:
             await self.limiter.acquire(call.weight, call.priority, TURN_S)
-            if self._skew is not None and call.timed and not call.priority.urgent:
-                self._skew.require_close()  # what is urgent the venue itself may judge
-            answer = await self._exchange(call if sign is None else sign(call))
+            if call.priority.urgent:
+                answer = await self._exchange(call if sign is None else sign(call))
+            else:
+                answer = await self._patiently(call, sign)
         except BaseException:
             self.breaker.abandoned()  # where the exchange itself failed, it said so first
             raise
@@ -198,6 +204,22 @@ class HttpTransport:
             raise problem
         self._budget = min(BUDGET, self._budget + BUDGET_SHARE)
         return answer
+
+    async def _patiently(self, call: Call, sign: Sign | None) -> Answer:
+        """Wait for a connection and mind the clocks first: of what is urgent the venue itself may judge."""
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await self._connections.acquire()
+        except TimeoutError as error:
+            raise Unavailable(
+                f"Too many calls to {self._name} wait for their answers.", remedy="Nothing was sent; try again later."
+            ) from error
+        try:
+            if self._skew is not None and call.timed:
+                self._skew.require_close()
+            return await self._exchange(call if sign is None else sign(call))
+        finally:
+            self._connections.release()
 
     async def _exchange(self, call: Call) -> Answer:
         request = self._http.build_request(

@@ -567,7 +567,7 @@ def test_what_ends_or_protects_a_position_waits_for_nobody(monkeypatch: pytest.M
     script = Script()
     script.info["clearinghouseState"] = clearinghouse(position("BTC", "0.1"))
     script.info["orderStatus"] = order_status("canceled")
-    script.actions = [DONE, RESTING, RESTING, RESTING, RESTING]
+    script.actions = [DONE, RESTING, RESTING, RESTING, RESTING, RESTING]
     stop = OrderRequest(BTC, "sell", D("0.1"), "a-1", order_type="stop", trigger_price=D(50_000), reduce_only=True)
 
     async def priorities(call: Awaitable[object]) -> set[Priority]:
@@ -582,6 +582,7 @@ def test_what_ends_or_protects_a_position_waits_for_nobody(monkeypatch: pytest.M
             await priorities(venue.close(BTC, "net", "a-2")),
             await priorities(venue.place(OrderRequest(BTC, "sell", D("0.1"), "a-3", reduce_only=True))),
             await priorities(venue.place(buy())),
+            await priorities(venue.place(replace(stop, reduce_only=False))),  # may open a position
         ]
 
     assert run(story, script) == [
@@ -589,6 +590,7 @@ def test_what_ends_or_protects_a_position_waits_for_nobody(monkeypatch: pytest.M
         {Priority.PROTECTIVE},
         {Priority.CLOSE},
         {Priority.CLOSE},
+        {Priority.REST},
         {Priority.REST},
     ]
 
