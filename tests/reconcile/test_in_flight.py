@@ -68,6 +68,21 @@ def test_a_missing_fill_is_not_hidden_by_a_like_one_after_the_cut() -> None:
     assert [(one.kind, one.difference) for one in found] == [(Kind.QTY, D(1))]
 
 
+def test_what_was_adjusted_since_is_taken_back_too() -> None:
+    pair = Pair()
+    later = e.AdjustmentBooked(
+        ACCOUNT, "a", CUT + 1, "c", "", "x", BTC.symbol, quantity=D(2), price=D(100), currency="USDC", cash=D(3)
+    )
+    assert seen_at(CUT, [*pair.ours, later], pair.theirs) == []
+
+
+def test_what_was_declared_since_is_taken_back_and_its_profit_is_unknown() -> None:
+    pair = Pair()
+    later = e.TradeDeclared(ACCOUNT, BTC.symbol, "net", "sell", D(1), D(100), CUT + 2, "d", "alice")
+    found = seen_at(CUT, [*pair.ours, later], pair.theirs)
+    assert [(one.subject, one.status) for one in found] == [("USDC", Status.FAILED)]
+
+
 def test_a_balance_moved_by_an_unknown_amount_since_is_unknown_not_different() -> None:
     pair = Pair()
     later = pair.trade(BTC, "sell", D(1), venue_time=CUT + 1, settled_amount=None)

@@ -48,25 +48,22 @@ def follow(
         causes: What corrections since the last comparison booked, by break: the cause and the entries' identities.
     """
     differences = {_key(one): one for one in found if one.status in BREAK_STATUSES}
-    after: dict[BreakKey, BreakRecord] = {}
+    after = {key: record for key, record in known.items() if key in differences or not _forgotten(record, now)}
     moves: list[tuple[BreakKey, Move]] = []
-    for key in dict.fromkeys([*known, *differences]):
-        record, one = known.get(key), differences.get(key)
-        if one is not None:
-            record, steps = _seen(key, record, one, cut, now)
-        elif record is not None and not record.ended and looked_at(key):
-            steps = [_over(record, now, (causes or {}).get(key))]
-        elif record is not None and record.ended and now - record.moved_at > RECURS_WITHIN_NS:
-            continue
-        else:
-            steps = []
-        if record is None:
-            continue
-        for step in steps:
-            record = moved(record, step)
-        after[key] = record
+    for key, record in list(after.items()):
+        if key not in differences and not record.ended and looked_at(key):
+            moves.append((key, _over(record, now, (causes or {}).get(key))))
+    for key, one in differences.items():
+        after[key], steps = _seen(key, known.get(key), one, cut, now)
         moves.extend((key, step) for step in steps)
+    for key, move in moves:
+        after[key] = moved(after[key], move)
     return after, moves
+
+
+def _forgotten(record: BreakRecord, now: int) -> bool:
+    """Whether a break ended so long ago that it is another one when it comes back."""
+    return record.ended and now - record.moved_at > RECURS_WITHIN_NS
 
 
 def _key(found: Difference) -> BreakKey:
@@ -77,7 +74,7 @@ def _seen(
     key: BreakKey, record: BreakRecord | None, found: Difference, cut: int | None, now: int
 ) -> tuple[BreakRecord, list[Move]]:
     """A record that has seen the difference, and the moves that follow."""
-    if record is not None and record.ended and now - record.moved_at > RECURS_WITHIN_NS:
+    if record is not None and _forgotten(record, now):
         record = None
     again = record is not None and record.ended
     sighting = see(None if record is None or again else record.sighting, found, cut, now)

@@ -30,19 +30,16 @@ def orders_in_flight(
     listed = theirs or {}
     with exact():
         found = (
-            _in_flight(listed.get(order_id), ours.get(order_id), filled.get(order_id, ZERO))
-            for order_id in dict.fromkeys([*ours, *listed])
+            _in_flight(order, filled.get(order_id, ZERO), listed=order_id in listed)
+            for order_id, order in {**ours, **listed}.items()
         )
         return tuple(order for order in found if order is not None)
 
 
-def _in_flight(theirs: OpenOrder | None, ours: OpenOrder | None, filled: Decimal) -> OrderInFlight | None:
-    order = theirs or ours
-    if order is None:
-        return None
+def _in_flight(order: OpenOrder, filled: Decimal, *, listed: bool) -> OrderInFlight | None:
     sign = 1 if order.side == "buy" else -1
     reported = max(order.filled - filled, ZERO)
-    rest = ZERO if theirs is not None else max(order.quantity - max(order.filled, filled), ZERO)
+    rest = ZERO if listed else max(order.quantity - max(order.filled, filled), ZERO)
     if not reported and not rest:
         return None
     subject = f"{order.instrument} {order.position_side}"

@@ -29,7 +29,7 @@ def effects(fact: e.Fact, instruments: Instruments) -> Effects:
         case e.TransferBooked():
             return {fact.currency: fact.amount}
         case e.TradeDeclared():
-            return {position_subject(fact): fact.quantity if fact.side == "buy" else -fact.quantity}
+            return _legs(fact, None, "", instruments)
         case e.AdjustmentBooked():
             return _of_adjustment(fact, instruments)
         case e.SplitBooked():
@@ -44,24 +44,31 @@ def position_subject(fact: e.FillBooked | e.TradeDeclared | e.AdjustmentBooked |
 
 
 def _of_fill(fill: e.FillBooked, instruments: Instruments) -> Effects:
-    """A spot trade is its two legs, and a fee in its base coin comes out of the position as well."""
-    signed = fill.quantity if fill.side == "buy" else -fill.quantity
+    """Its legs and its fee: one in the base coin of a spot trade comes out of the position as well."""
+    changes = _legs(fill, fill.settled_amount, fill.settled_currency, instruments)
     terms = instruments.get(fill.instrument)
-    if terms is None:
-        return {position_subject(fill): signed}
-    changes: dict[str, Decimal | None] = {position_subject(fill): signed}
-    if terms.kind == "spot":
-        changes[wallet_currency(terms.base, terms.wallet)] = signed
-        changes[wallet_currency(terms.quote, terms.wallet)] = -contract_value(terms, signed, fill.price)
-    else:
-        changes[wallet_currency(fill.settled_currency or terms.settle, terms.wallet)] = fill.settled_amount
-    if fill.fee:
+    if fill.fee and terms is not None:
         charged = [wallet_currency(fill.fee_currency, terms.wallet)]
         if terms.kind == "spot" and fill.fee_currency == terms.base:
             charged.append(position_subject(fill))
         for subject in charged:
             before = changes.get(subject, ZERO)
             changes[subject] = None if before is None else before - fill.fee
+    return changes
+
+
+def _legs(
+    trade: e.FillBooked | e.TradeDeclared, settled: Decimal | None, currency: str, instruments: Instruments
+) -> dict[str, Decimal | None]:
+    """The position, and the two legs of a spot trade or the P&L of any other, where the venue stated it."""
+    signed = trade.quantity if trade.side == "buy" else -trade.quantity
+    terms = instruments.get(trade.instrument)
+    changes: dict[str, Decimal | None] = {position_subject(trade): signed}
+    if terms is not None and terms.kind == "spot":
+        changes[wallet_currency(terms.base, terms.wallet)] = signed
+        changes[wallet_currency(terms.quote, terms.wallet)] = -contract_value(terms, signed, trade.price)
+    elif terms is not None:
+        changes[wallet_currency(currency or terms.settle, terms.wallet)] = settled
     return changes
 
 
