@@ -34,6 +34,7 @@ _MAYBE = frozenset({408})
 """The venue waited for the request; whether it had it by then is not said."""
 
 _LOOK = "It may have taken effect: look the order up before sending anything again."
+_LATE = "It came too late to be taken; it is safe to try again. Does the machine's clock run right?"
 _NEW_KEY = (
     "Check that the key belongs to an approved and unexpired API wallet of this account, and that both are of the same "
     "net (main or test)."
@@ -66,7 +67,8 @@ REFUSALS: Sequence[Refusal] = (
     # Nothing was done, and a later try may go through.
     Refusal("too many cumulative requests", "too_many_requests", RateLimited, "Trade more, or ask less often."),
     Refusal("invalid nonce", "nonce", Unavailable, "It is safe to try again. Does the machine's clock run right?"),
-    Refusal("already expired", "expired", Unavailable, "It came too late to be taken; it is safe to try again."),
+    Refusal("already expired", "expired", Unavailable, _LATE),
+    Refusal("action expired", "expired", Unavailable, _LATE),
     # The key.
     Refusal("user or api wallet", "unknown_signer", AuthenticationFailed, _NEW_KEY),
     Refusal("must deposit before performing actions", "unknown_signer", AuthenticationFailed, _NEW_KEY),

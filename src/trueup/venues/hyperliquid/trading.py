@@ -126,7 +126,10 @@ class Trading:
         if report is None or report.status not in _OPEN:
             return report
         return msgspec.structs.replace(  # the venue lags behind its own answer
-            report, status="canceled", venue_time=from_ms(nonce), report_id=f"{order_id}:canceled:{nonce}"
+            report,
+            status="canceled",
+            venue_time=max(report.venue_time, from_ms(nonce - BLOCK_LAG_MS)),
+            report_id=f"{order_id}:canceled:{nonce}",
         )
 
     async def amend(self, instrument: str, order_id: str, amendment: Amendment) -> OrderReported:

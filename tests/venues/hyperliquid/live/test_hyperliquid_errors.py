@@ -48,6 +48,7 @@ TEXTS: list[tuple[str, type[VenueError], str]] = [
     ("Cannot modify canceled or filled order", Rejected, "MissingOrder"),
     ("Order has zero size.", Rejected, ""),
     ("Something the venue never said before", Rejected, ""),
+    ("Action expired: expiresAfter 1700000015000 is before 1700000020000", Unavailable, "expired"),
     (
         "User or API Wallet 0x399129af1d8f5b030e00a3e15e68610a884bced6 does not exist.",
         AuthenticationFailed,

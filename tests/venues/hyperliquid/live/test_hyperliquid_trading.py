@@ -389,8 +389,12 @@ def test_a_cancellation_that_the_venue_took_counts_even_where_it_still_shows_the
     script = Script()
     script.actions = [DONE]
     script.info["orderStatus"] = order_status("open", sz="0.06")
-    report = run(lambda venue: venue.cancel(BTC, "42"), script)
+    clock = HandClock()
+    clock.at += 500 * 1_000_000
+    report = run(lambda venue: venue.cancel(BTC, "42"), script, clock=clock)
     assert (report.status, report.filled) == ("canceled", D("0.04"))
+    nonce = script.done[0]["nonce"]
+    assert report.venue_time == from_ms(max(TIME, nonce - 1_000)), "what the venue says of it later is newer"
 
 
 @pytest.mark.parametrize("answer", [HANG_UP, b"null", {"status": "order", "order": {"order": {"coin": "BTC"}}}])
