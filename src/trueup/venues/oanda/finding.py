@@ -6,7 +6,8 @@ back is bounded; an order that was sent a moment ago is among the newest transac
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from trueup.book.orders import ENDED
 from trueup.model.errors import BadInput, Malformed, Unavailable
@@ -49,23 +50,22 @@ class Finder:
 
     async def by_client_id(self, client_order_id: str) -> OrderReported | None:
         """The newest order of a client id, in whatever state; None where the newest :data:`WINDOW` have none."""
-        found = await self._by_client_id(client_order_id)
-        if found is None:
-            await asyncio.sleep(SETTLE_S)
-            found = await self._by_client_id(client_order_id)
-        return found
+        return await _settled(partial(self._by_client_id, client_order_id))
 
     async def by_id(self, order_id: str) -> OrderReported | None:
         """An order by OANDA's id, in whatever state; None where there is none."""
         if not (order_id.isascii() and order_id.isdecimal() and int(order_id)):
             return None
-        listed = await self._listed(calls.by_id(order_id))
-        return listed or await self._from_creation(int(order_id), await self._last())
+        return await _settled(partial(self._by_id, order_id))
 
     async def terms(self, order_id: str) -> Row:
         """An order as OANDA lists it. Raises :class:`NotThere`."""
         data = await self._ask(self._calls.order(calls.by_id(order_id)))
         return fields.of_answer("order", data, lambda answer: rows.record(answer, "order"))
+
+    async def _by_id(self, order_id: str) -> OrderReported | None:
+        listed = await self._listed(calls.by_id(order_id))
+        return listed or await self._from_creation(int(order_id), await self._last())
 
     async def _by_client_id(self, client_order_id: str) -> OrderReported | None:
         listed = await self._listed(calls.by_client_id(client_order_id))
@@ -136,6 +136,15 @@ class Finder:
             refused = refused or next(reversed(of_it), None)
             last = first - 1
         return refused
+
+
+async def _settled(look: Callable[[], Awaitable[OrderReported | None]]) -> OrderReported | None:
+    """What a look finds, or where that is nothing, another one a moment later."""
+    found = await look()
+    if found is None:
+        await asyncio.sleep(SETTLE_S)
+        found = await look()
+    return found
 
 
 def _newest(reader: OandaReader, page: Page, order_id: str) -> OrderReported | None:

@@ -551,3 +551,17 @@ def test_without_a_client_id_no_order_is_found() -> None:
     loopback.happen(created(19, clientExtensions=None), tell=False)
     with pytest.raises(BadInput, match="names no order"):
         run(loopback, lambda venue: venue.find(""))
+
+
+def test_an_order_that_shows_a_moment_after_it_was_placed_is_cancelled_knowingly() -> None:
+    loopback = Loopback()
+    gone: Answer = (404, {"errorCode": "NO_SUCH_ORDER"})
+
+    def shows() -> Answer:
+        loopback.happen(created(19), tell=False)
+        return 200, {"account": {"id": "1"}, "lastTransactionID": "18"}
+
+    loopback.say(f"{PUT}/19/cancel", gone)
+    loopback.say(f"GET {BASE}/summary", shows)
+    found = told(loopback, lambda venue: venue.cancel("EUR/USD", "19"))
+    assert (found.venue_order_id, found.status) == ("19", "open")
