@@ -262,6 +262,8 @@ def test_what_was_probably_meant_is_named(file: Path, text: str, remedy: str) ->
         ('store = "postgresql://["', "an address with a password"),
         ('accounts."paper:a".venue = 3', "not a venue"),
         ('accounts."oanda:a".rest_url = "http://h:port"', "not an address"),
+        ('accounts."oanda:a".rest_url = "http://api.example.com"', "not encrypted"),
+        ('accounts."oanda:a".stream_url = "ws://10.0.0.1:9"', "not encrypted"),
     ],
 )
 def test_a_value_of_another_kind_is_a_mistake(file: Path, text: str, told: str) -> None:

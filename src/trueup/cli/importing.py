@@ -49,7 +49,7 @@ def import_files(
     account: AccountName = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="Ask the venue from then on, not from where the last pull ended."),
+        typer.Option("--since", metavar="TIME", help="Look back to then as well; nothing pulled yet: begin there."),
     ] = None,
     config: Config = None,
     instruments: Instruments = None,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from trueup.model.venues import Stage
@@ -86,7 +87,16 @@ def _url(value: object) -> str:
         raise wrong
     if "@" in parts.netloc or parts.query:
         raise Wrong("holds more than an address", "Leave out user, password and query: secrets have keys of their own.")
+    if parts.scheme in {"http", "ws"} and not _on_this_machine(parts.hostname):
+        raise Wrong("not encrypted: whoever is in between reads the credentials", "Write https:// or wss://.")
     return address
+
+
+def _on_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _flag(value: object) -> bool:

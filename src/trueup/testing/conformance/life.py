@@ -167,11 +167,13 @@ def books_of(rig: Rig) -> Iterator[Books]:
 
 
 def _positions(ledger: Ledger) -> dict[str, Decimal]:
-    return {
-        symbol: position.quantity
-        for (symbol, _), position in ledger.book.positions().items()
-        if position.quantity and position.instrument.kind != "spot"
-    }
+    """What is held of each instrument, both sides taken together."""
+    held: dict[str, Decimal] = {}
+    with exact():
+        for (symbol, _), position in ledger.book.positions().items():
+            if position.instrument.kind != "spot":
+                held[symbol] = held.get(symbol, ZERO) + position.quantity
+    return {symbol: quantity for symbol, quantity in held.items() if quantity}
 
 
 def _balances(ledger: Ledger) -> list[tuple[str, Decimal]]:
