@@ -88,7 +88,7 @@ def _url(value: object) -> str:
     if "@" in parts.netloc or parts.query:
         raise Wrong("holds more than an address", "Leave out user, password and query: secrets have keys of their own.")
     if parts.scheme in {"http", "ws"} and not _on_this_machine(parts.hostname):
-        raise Wrong("not encrypted: whoever is in between reads the credentials", "Write https:// or wss://.")
+        raise Wrong("not encrypted", "Write https:// or wss://: whoever is in between would read the credentials.")
     return address
 
 
