@@ -5,6 +5,7 @@ No profile measures time: how long an example takes says something about the mac
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from tests.postgresql import ask, drop_database, empty, make_database, require_server
 from trueup.bootstrap import open_storage
 from trueup.journal.postgres.address import Address, Place
+from trueup.venues.hyperliquid.nonces import Signers
 
 SCHEMAS = count(1)
 
@@ -65,3 +67,11 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "embedded":
         return tmp_path / "data"
     return Address.parse(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(autouse=True)
+def nonces_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process counts nonces for its life, and each test has a clock of its own: another's must not seem to set it back."""
+    trading = sys.modules.get("trueup.venues.hyperliquid.trading")
+    if trading is not None:
+        monkeypatch.setattr(trading, "nonces_of", Signers().nonces)

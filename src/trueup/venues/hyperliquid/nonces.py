@@ -41,7 +41,7 @@ class Nonces:
             return nonce
 
 
-class _Signers:
+class Signers:
     """Those of this process."""
 
     def __init__(self) -> None:
@@ -49,9 +49,10 @@ class _Signers:
         self._lock = Lock()
 
     def nonces(self, address: str) -> Nonces:
+        """Of a signer's address."""
         with self._lock:
             return self._nonces.setdefault(address.lower(), Nonces())
 
 
-nonces_of = _Signers().nonces
+nonces_of = Signers().nonces
 """The nonces of a signer's address: the same for all who sign with it in this process."""
