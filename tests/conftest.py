@@ -71,7 +71,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 @pytest.fixture(autouse=True)
 def nonces_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process counts nonces for its life, and each test has a clock of its own: another's must not seem to set it back."""
+    """A process counts nonces for its life; with a clock of its own, a test would find another's ahead."""
     trading = sys.modules.get("trueup.venues.hyperliquid.trading")
     if trading is not None:
         monkeypatch.setattr(trading, "nonces_of", Signers().nonces)
