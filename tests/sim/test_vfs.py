@@ -91,3 +91,22 @@ def test_outside_the_simulation_files_are_the_systems_own(tmp_path: Path) -> Non
         assert views.check() == []
         views.close()
     assert apsw.vfs_names()[0] == "unix"
+
+
+def test_a_log_that_was_there_takes_its_directory_along_when_it_is_first_synced(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(house.machine.root / "some.db")
+    db = apsw.Connection(path, vfs="cksmvfs")
+    sqlite.keep_log(db, keep=True)
+    db.pragma("journal_mode", "wal")
+    db.execute("CREATE TABLE t (x)")
+    db.close()
+    synced: list[Path] = []
+    monkeypatch.setattr(house.machine, "sync_directory", synced.append)
+    db = apsw.Connection(path, vfs="cksmvfs")
+    db.pragma("synchronous", 2)
+    db.execute("INSERT INTO t VALUES (1)")
+    db.execute("INSERT INTO t VALUES (2)")
+    db.close()
+    assert synced[:1] == [house.machine.root]

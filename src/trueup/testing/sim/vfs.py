@@ -22,8 +22,9 @@ from trueup.testing.sim.pages import CachedFile
 _NAME = "trueup-simulated"
 _CHECKSUMS = "cksmvfs"
 _SYSTEM = "unix"
-_CREATED_WITH_ITS_NAME = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL
-"""Files whose first sync also syncs the directory, as in SQLite's own VFS for Unix."""
+_SYNCED_WITH_ITS_NAME = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL
+"""Files whose first sync also syncs the directory, if they may be created, even where they were there: as SQLite's own
+VFS for Unix does it, seen by tracing its system calls."""
 
 
 class SimulatedVfs(apsw.VFS):
@@ -51,7 +52,7 @@ class SimulatedVfs(apsw.VFS):
         if fresh and not flags[0] & apsw.SQLITE_OPEN_CREATE:
             return apsw.VFSFile(_SYSTEM, name, flags)  # which says so
         file = machine.create(path, empty=False) if fresh else machine.file(path)
-        return _File(machine, file, path, name, flags, fresh=fresh)
+        return _File(machine, file, path, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: FBT001, N802 - SQLite's
         """Delete a file."""
@@ -87,13 +88,11 @@ class _File(apsw.VFSFile):
         path: Path,
         name: str | apsw.URIFilename | None,
         flags: list[int],
-        *,
-        fresh: bool,
     ) -> None:
         self._machine = machine
         self._file = file
         self._path = path
-        self._names_its_directory = fresh and bool(flags[0] & _CREATED_WITH_ITS_NAME)
+        self._names_its_directory = bool(flags[0] & _SYNCED_WITH_ITS_NAME and flags[0] & apsw.SQLITE_OPEN_CREATE)
         super().__init__(_SYSTEM, name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's
