@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-_VENUES = {"hyperliquid": "Hyperliquid", "oanda": "OANDA", "generic": "the generic format"}
+_VENUES = {"hyperliquid": "Hyperliquid", "oanda": "OANDA", "zerodha": "Zerodha", "generic": "the generic format"}
 
 _FIELDS: Sequence[tuple[str, frozenset[str]]] = (
     ("hyperliquid", frozenset({"coin", "px", "sz"})),
@@ -24,6 +24,8 @@ _FIELDS: Sequence[tuple[str, frozenset[str]]] = (
     ("oanda", frozenset({"id", "type", "time"})),
     ("oanda", frozenset({"account"})),
     ("oanda", frozenset({"instruments"})),
+    ("zerodha", frozenset({"tradingsymbol"})),
+    ("zerodha", frozenset({"status", "data"})),
     ("generic", frozenset({"kind", "venue_time"})),
     ("generic", frozenset({"snapshot"})),
 )
