@@ -240,6 +240,13 @@ def _zerodha(account: AccountId, hints: Hints) -> Reader:
     return ZerodhaReader(account, hints.instruments, learnt=hints.learnt)
 
 
+def _deribit(account: AccountId, hints: Hints) -> Reader:
+    del hints  # its instruments explain themselves
+    from trueup.venues.deribit.reader import DeribitReader
+
+    return DeribitReader(account)
+
+
 def _generic(account: AccountId, hints: Hints) -> Reader:
     from trueup.venues.generic.reader import GenericReader
 
@@ -250,6 +257,7 @@ READERS: Mapping[str, Callable[[AccountId, Hints], Reader]] = {
     "hyperliquid": _hyperliquid,
     "oanda": _oanda,
     "coinbase": _coinbase,
+    "deribit": _deribit,
     "zerodha": _zerodha,
     "generic": _generic,
 }

@@ -29,6 +29,7 @@ _FIELDS: Sequence[tuple[str, frozenset[str]]] = (
     ("oanda", frozenset({"id", "type", "accountID"})),
     ("oanda", frozenset({"id", "type", "time"})),
     ("coinbase", frozenset({"channel", "events"})),
+    ("deribit", frozenset({"jsonrpc"})),
     ("coinbase", frozenset({"fills", "cursor"})),
     ("coinbase", frozenset({"orders", "has_next"})),
     ("coinbase", frozenset({"accounts", "has_next"})),

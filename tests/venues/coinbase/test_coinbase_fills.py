@@ -68,7 +68,7 @@ def test_a_future_is_refused_until_its_contract_is_known() -> None:
     assert problems(reading) == [(1, "product_id")]
     assert "products" in reading.refused[0].remedy
     (booked,) = fills(read_fills(row, reader=know_future()))
-    assert (booked.instrument, booked.quantity) == (FUTURE_SYMBOL, 3)
+    assert (booked.instrument, booked.quantity) == (FUTURE_SYMBOL, Decimal(3))
 
 
 def test_a_future_that_an_earlier_import_explained_is_known() -> None:
@@ -90,14 +90,14 @@ def test_a_reversal_takes_the_fill_back_however_it_is_written(terms: dict[str, o
     booked = fills(reading)
     assert not reading.refused
     assert [one.venue_trade_id for one in booked] == ["e", "e:reversed"]
-    assert (position_of(booked), cash_of(booked)) == (0, 0)
+    assert (position_of(booked), cash_of(booked)) == (Decimal(0), Decimal(0))
     assert {one.venue_time for one in booked} == {NS}
 
 
 @pytest.mark.parametrize("story", [[FIRST, TAKEN, RIGHT], [FIRST, RIGHT]])
 def test_a_correction_stands_in_place_of_the_fill_with_a_reversal_or_without(story: list[object]) -> None:
     booked = fills(read_fills(*story))
-    assert (position_of(booked), cash_of(booked)) == (2, Decimal("-202.5"))
+    assert (position_of(booked), cash_of(booked)) == (Decimal(2), Decimal("-202.5"))
     assert {one.venue_trade_id for one in booked} == {"e", "e:reversed", "c"}
     assert fills(read_fills(FIRST, RIGHT)) == fills(read_fills(FIRST, TAKEN, RIGHT))
 
@@ -105,7 +105,7 @@ def test_a_correction_stands_in_place_of_the_fill_with_a_reversal_or_without(sto
 def test_a_correction_may_be_corrected() -> None:
     again = {**RIGHT, "entry_id": "c2", "price": "102", "trade_time": "2026-03-02T11:00:00Z"}
     booked = fills(read_fills(FIRST, RIGHT, again))
-    assert (position_of(booked), cash_of(booked)) == (2, Decimal("-204.5"))
+    assert (position_of(booked), cash_of(booked)) == (Decimal(2), Decimal("-204.5"))
 
 
 @pytest.mark.parametrize("row", [TAKEN, RIGHT])

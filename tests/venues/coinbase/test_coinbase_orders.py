@@ -30,7 +30,7 @@ def test_a_list_of_orders_of_which_none_has_ended_is_compared() -> None:
     assert reading.snapshot is not None
     assert reading.snapshot.open_orders is not None
     one, two = (reading.snapshot.open_orders[number] for number in "12")
-    assert (one.quantity, one.price, one.order_type, one.status) == (2, 90, "limit", "open")
+    assert (one.quantity, one.price, one.order_type, one.status) == (Decimal(2), Decimal(90), "limit", "open")
     assert (two.filled, two.status, two.client_order_id) == (Decimal("0.5"), "partially_filled", "c-2")
 
 
@@ -64,7 +64,7 @@ def test_an_order_that_cannot_be_read_fails_the_list() -> None:
 )  # fmt: skip
 def test_the_venues_words_for_a_state(word: str, status: str) -> None:
     (report,) = of(OrderReported, answer({"order": order("1", status=word, filled_size="2")}))
-    assert (report.status, report.filled) == (status, 2)
+    assert (report.status, report.filled) == (status, Decimal(2))
 
 
 def test_a_state_that_is_not_known_is_refused() -> None:
@@ -83,7 +83,7 @@ def test_an_order_to_spend_money_is_as_large_as_what_it_bought() -> None:
 def test_a_stop_has_two_prices() -> None:
     terms = {"stop_limit_stop_limit_gtc": {"base_size": 0.5, "limit_price": "90", "stop_price": "91"}}
     (report,) = of(OrderReported, answer({"order": order("1", order_configuration=terms)}))
-    assert (report.order_type, report.price, report.trigger_price) == ("stop_limit", 90, 91)
+    assert (report.order_type, report.price, report.trigger_price) == ("stop_limit", Decimal(90), Decimal(91))
     assert report.quantity == Decimal("0.5")
 
 

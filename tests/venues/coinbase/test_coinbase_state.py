@@ -65,14 +65,14 @@ def test_futures_are_read_in_both_shapes(amounts: dict[str, object]) -> None:
     snapshot = stated(answer({"positions": [position(**amounts)]}, know_future()))
     assert snapshot.positions is not None
     held = snapshot.positions[KEY]
-    assert (held.quantity, held.entry_price, held.mark_price) == (-2, 49000, Decimal("50000.5"))
-    assert (held.unrealized_pnl, held.liquidation_price) == (-20, None)
-    assert snapshot.position_scope == {FUTURE_SYMBOL}
+    assert (held.quantity, held.entry_price, held.mark_price) == (Decimal(-2), Decimal(49000), Decimal("50000.5"))
+    assert (held.unrealized_pnl, held.liquidation_price) == (Decimal(-20), None)
+    assert snapshot.position_scope == frozenset({FUTURE_SYMBOL})
 
 
 def test_no_futures_held_speaks_of_futures_alone() -> None:
     snapshot = stated(answer({"positions": []}, know_future()))
-    assert (snapshot.positions, snapshot.position_scope) == ({}, {FUTURE_SYMBOL})
+    assert (snapshot.positions, snapshot.position_scope) == ({}, frozenset({FUTURE_SYMBOL}))
 
 
 def test_one_position_says_nothing_of_others() -> None:
@@ -80,7 +80,7 @@ def test_one_position_says_nothing_of_others() -> None:
     other = future() | {"product_id": "ET-24APR26-CDE"}
     answer({"products": [other]}, reader)
     snapshot = stated(answer({"position": position(side="LONG")}, reader))
-    assert snapshot.position_scope == {FUTURE_SYMBOL}
+    assert snapshot.position_scope == frozenset({FUTURE_SYMBOL})
 
 
 def test_a_future_without_its_terms_is_named_and_not_guessed() -> None:

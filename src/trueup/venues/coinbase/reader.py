@@ -18,10 +18,14 @@ from trueup.venues.coinbase.context import Context
 from trueup.venues.coinbase.fills import Trades
 from trueup.venues.coinbase.products import Products
 from trueup.venues.files import json_value
+from trueup.venues.jsonrpc_derivatives.reader import Engine, EngineReader, method_of
 from trueup.venues.lines import json_lines
 from trueup.venues.rows import Row
 
 _USEFUL = "Import answers of accounts, products, fills, orders, cfm/positions or cfm/balance_summary."
+
+_GATEWAY = Engine("Coinbase's gateway", wallet="global")
+"""Its money is apart from that of spot and of US futures."""
 
 _ANOTHERS = "lastTransactionID"
 """OANDA's answers share the names of fields with these, and have this one besides."""
@@ -62,22 +66,27 @@ class CoinbaseReader:
         self._account = account
         self._products = Products(instruments)
         self._trades = Trades()
+        self._gateway = EngineReader(account, _GATEWAY)
 
     def read(self, name: str, data: bytes, request: bytes | None = None) -> Reading:
-        """Recognise and parse one answer, or the messages of a feed, one a line; the request is not needed.
+        """Recognise and parse one answer, or the messages of a feed, one a line.
+
+        Args:
+            name: For reports.
+            data: The answer.
+            request: The body of the request, where it was saved; only the gateway's says what was asked.
 
         Raises:
             Malformed: Not an answer of Coinbase, or one that holds nothing to book or compare.
         """
-        del request
         context = Context(name, self._account, self._products)
         try:
             with exact():
-                return self._read(context, data)
+                return self._read(context, data, request)
         except BadInput as error:
             raise Malformed(f"{name}: {error.field}={error.value!r}: {error.problem}.", remedy=error.remedy) from None
 
-    def _read(self, context: Context, data: bytes) -> Reading:
+    def _read(self, context: Context, data: bytes, request: bytes | None) -> Reading:
         try:
             answer = json_value(context.name, data)
         except Malformed:
@@ -91,6 +100,8 @@ class CoinbaseReader:
             return _messages(context, [(1, answer)])
         if not isinstance(answer, dict) or _ANOTHERS in answer:
             raise _not_recognised(context.name, answer)
+        if "jsonrpc" in answer:
+            return self._gateway.answer(context.name, answer, method_of(request))
         return self._answer(context, answer)
 
     def _answer(self, context: Context, answer: Row) -> Reading:
