@@ -47,6 +47,12 @@ def test_a_page_of_accounts_is_not_the_whole() -> None:
     assert "limit=250" in stated(reading).failed["balances"]
 
 
+@pytest.mark.parametrize("value", [{"accounts": []}, {"breakdown": {"spot_positions": []}}])
+def test_no_wallets_are_not_an_empty_account(value: object) -> None:
+    assert stated(answer(value)).balances is None
+    assert "not an empty account" in stated(answer(value)).failed["balances"]
+
+
 @pytest.mark.parametrize("bad", [wallet("1", "USD", usd("many"), usd("0")), wallet("1", "US@D", usd("1"), None), 7])
 def test_a_balance_that_cannot_be_read_fails_them_all(bad: object) -> None:
     reading = answer({"accounts": [bad, wallet("2", "BTC", usd("1"), usd("0"))]})

@@ -166,13 +166,26 @@ def cash(currency: str, margin: float, equity: float = 12.5) -> dict[str, object
     return {"currency": currency, "equity": equity, "maintenance_margin": margin, "session_upl": 0, "options_value": 0}
 
 
-def test_balances_of_several_answers_stand_side_by_side(place: tuple[Reader, str]) -> None:
+def test_the_balances_of_all_currencies_are_compared(place: tuple[Reader, str]) -> None:
     reader, wallet = place
     suffix = f"@{wallet}" if wallet else ""
-    read(reader, cash("BTC", 0))
-    snapshot = read(reader, cash("USDC", 0, 7)).snapshot
+    snapshot = read(reader, {"summaries": [cash("BTC", 0), cash("USDC", 0, 7)]}).snapshot
     assert snapshot is not None
     assert snapshot.balances == {f"BTC{suffix}": Decimal("12.5"), f"USDC{suffix}": Decimal(7)}
+
+
+def test_one_currency_says_nothing_of_others(place: tuple[Reader, str]) -> None:
+    """Stated alone it would make zero of every other."""
+    reading = read(place[0], cash("BTC", 0), "private/get_account_summary")
+    assert reading.snapshot is None
+    assert "get_account_summaries" in reading.note
+    assert read(place[0], cash("BTC", 0)).snapshot is None
+
+
+def test_no_currencies_are_not_an_empty_account(place: tuple[Reader, str]) -> None:
+    snapshot = read(place[0], {"summaries": []}).snapshot
+    assert snapshot is not None
+    assert snapshot.balances is None
 
 
 def test_a_balance_is_unknown_while_something_is_held(place: tuple[Reader, str]) -> None:

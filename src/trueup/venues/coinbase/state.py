@@ -21,6 +21,7 @@ from trueup.venues.coinbase.products import FUTURES_WALLET, USD
 from trueup.venues.rows import Row
 
 _NOT_READ = "a row of it could not be read"
+_NONE = "none is listed, which is not an empty account"
 _MORE = "the list goes on on another page: ask with limit=250"
 _DIRECTIONS = {"LONG": ONE, "SHORT": -ONE, "FUTURES_POSITION_SIDE_LONG": ONE, "FUTURES_POSITION_SIDE_SHORT": -ONE}
 
@@ -41,7 +42,7 @@ def read_accounts(context: Context, answer: Row) -> Reading:
     with exact():
         for currency, total in dict(found).values():
             totals[currency] += total
-    problem = _NOT_READ if refused else _MORE if more else ""
+    problem = _NOT_READ if refused else _MORE if more else "" if totals else _NONE
     snapshot = VenueSnapshot(
         context.account,
         balances=None if problem else dict(totals),
@@ -99,11 +100,13 @@ def read_breakdown(context: Context, row: Row) -> Reading:
     with exact():
         for currency, total in found:
             totals[currency] += total
-    failed = {part: _NOT_READ for part, rows_ in (("positions", refused), ("balances", bad)) if rows_}
+    failed = {"positions": _NOT_READ} if refused else {}
+    if bad or not totals:
+        failed["balances"] = _NOT_READ if bad else _NONE
     snapshot = VenueSnapshot(
         context.account,
         positions=None if refused else positions,
-        balances=None if bad else dict(totals),
+        balances=None if "balances" in failed else dict(totals),
         unmapped=unmapped,
         failed=failed,
         position_scope=scope(context, positions),

@@ -5,7 +5,6 @@ saved, names the method.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -32,9 +31,10 @@ _OF_METHOD = (
     ("get_order_history", "orders"),
     ("get_transaction_log", "transactions"),
     ("get_instruments", "instruments"),
-    ("get_account_summar", "balances"),
+    ("get_account_summaries", "balances"),
+    ("get_account_summary", "balance"),
 )
-_OF_CHANNEL = (("user.trades.", "trades"), ("user.orders.", "orders"), ("user.portfolio.", "balances"))
+_OF_CHANNEL = (("user.trades.", "trades"), ("user.orders.", "orders"), ("user.portfolio.", "balance"))
 
 _OF_ROW: Sequence[tuple[str, frozenset[str]]] = (
     ("trades", frozenset({"trade_id", "fee", "direction"})),
@@ -42,7 +42,7 @@ _OF_ROW: Sequence[tuple[str, frozenset[str]]] = (
     ("orders", frozenset({"order_id", "order_state"})),
     ("positions", frozenset({"size", "average_price", "instrument_name"})),
     ("instruments", frozenset({"instrument_name", "tick_size"})),
-    ("balances", frozenset({"currency", "equity"})),
+    ("balance", frozenset({"currency", "equity"})),
 )
 """What a row has to have, most telling first."""
 
@@ -65,7 +65,6 @@ class EngineReader:
     def __init__(self, account: AccountId, engine: Engine) -> None:
         self._account = account
         self._engine = engine
-        self._known: dict[str, Decimal | None] = {}
 
     def read(self, name: str, data: bytes, request: bytes | None = None) -> Reading:
         """Recognise and parse one answer or one message.
@@ -82,26 +81,11 @@ class EngineReader:
         """What a decoded answer says; the method is that which was asked. Raises as :meth:`read`, and BadInput."""
         context = Context(name, self._account, self._engine.wallet, {})
         kind, items, more = self._found(name, value, method)
-        if kind == "balances":
-            return self._balances(context, items)
+        if kind == "balance":
+            return Reading(kind, rows=len(items), note="one currency alone is not compared: get_account_summaries is")
         if kind in _STATES:
             return _STATES[kind](context, items)
         return _facts(context, kind, items, more=more)
-
-    def _balances(self, context: Context, items: Sequence[object]) -> Reading:
-        """Balances, with those of other currencies that were read before: each has an answer of its own."""
-        found, refused = rows.read_each(context.name, items, lambda row: parts.balance(context, row))
-        self._known.update(found)
-        marked = sorted(currency for currency, amount in self._known.items() if amount is None)
-        problem = _NOT_READ if refused else f"marked to market while something is held: {', '.join(marked)}"
-        failed = bool(refused or marked)
-        snapshot = VenueSnapshot(
-            context.account,
-            balances=None if failed else {name: amount for name, amount in self._known.items() if amount is not None},
-            failed={"balances": problem} if failed else {},
-            source=(context.name,),
-        )
-        return Reading("balances", refused=refused, snapshot=snapshot, rows=len(items))
 
     def _found(self, name: str, value: Row, method: str) -> tuple[str, Sequence[object], bool]:
         """The kind of an answer, its rows, and whether they go on. Raises :class:`Malformed`."""
@@ -122,7 +106,8 @@ class EngineReader:
             (kind for start, kind in _OF_CHANNEL if channel.startswith(start)), ""
         )
         items, more = _rows(result)
-        kind = known or _kind(items)
+        whole = isinstance(result, dict) and "summaries" in result
+        kind = known or ("balances" if whole else _kind(items))
         if not kind:
             raise Malformed(f"{name} holds nothing of an account at {self._engine.title}.", remedy=_USEFUL)
         return kind, items, more
@@ -214,6 +199,24 @@ def _positions(context: Context, items: Sequence[object]) -> Reading:
     return Reading("positions", refused=refused, snapshot=snapshot, rows=len(items))
 
 
+def _balances(context: Context, items: Sequence[object]) -> Reading:
+    """Balances of all currencies, of which none is left out."""
+    found, refused = rows.read_each(context.name, items, lambda row: parts.balance(context, row))
+    marked = sorted(currency for currency, amount in found if amount is None)
+    problem = ""
+    if refused or not found:
+        problem = _NOT_READ if refused else "none is listed"
+    elif marked:
+        problem = f"marked to market while something is held: {', '.join(marked)}"
+    snapshot = VenueSnapshot(
+        context.account,
+        balances=None if problem else {currency: amount for currency, amount in found if amount is not None},
+        failed={"balances": problem} if problem else {},
+        source=(context.name,),
+    )
+    return Reading("balances", refused=refused, snapshot=snapshot, rows=len(items))
+
+
 def _open_orders(context: Context, items: Sequence[object]) -> Reading:
     found, refused = rows.read_each(context.name, items, lambda row: parts.order(context, row))
     snapshot = VenueSnapshot(
@@ -246,6 +249,7 @@ def _as_open(report: OrderReported) -> OpenOrder:
 
 
 _STATES: Mapping[str, Callable[[Context, Sequence[object]], Reading]] = {
+    "balances": _balances,
     "positions": _positions,
     "open orders": _open_orders,
     "instruments": _instruments,
