@@ -91,6 +91,11 @@ def test_states_within_one_second_end_in_the_last(rows: list[dict[str, object]])
     assert folded(rows).open_orders()["1"].price == 101
 
 
+def test_words_along_the_way_go_before_their_spelling() -> None:
+    rows = [order(1, "VALIDATION PENDING", price=100), order(1, "OPEN", price=101)]
+    assert folded(rows).open_orders()["1"].price == folded(rows[::-1]).open_orders()["1"].price == 101
+
+
 def test_a_cancelled_order_stays_ended_in_any_order() -> None:
     for rows in permutations([order(1), order(1, "OPEN", filled=4), order(1, "CANCELLED", filled=4)]):
         assert folded(list(rows)).open_orders() == {}
@@ -162,4 +167,5 @@ def test_answers_of_another_user_are_refused() -> None:
     assert read(profile, reader).learnt == {"user_id": "AB1234"}
     with pytest.raises(Malformed, match="another user than AB1234"):
         read({**profile, "user_id": "CD5678"}, reader)
+    assert read([order(1, status=None, account_id="CD5678")]).learnt == {}
     assert problems(read([order(1, account_id="AB1234"), order(2, account_id="CD5678")], reader)) == [(2, "user_id")]

@@ -76,6 +76,12 @@ def test_delivery_is_holdings_and_what_today_changed() -> None:
     assert merged.positions == snapshot_of(second).positions
 
 
+def test_what_positions_carried_overnight_is_counted_once() -> None:
+    reader = ZerodhaReader(ACCOUNT)
+    read(net(position("SBIN", 6, overnight_quantity=10, **SHARES)), reader)
+    assert quantities(snapshot_of(read([holding("SBIN", 10)], reader))) == {"NSE.SBIN.CNC/INR": 6}
+
+
 def test_holdings_and_positions_say_the_same_in_either_order() -> None:
     answers: list[object] = [net(position("SBIN", -4, **SHARES)), [holding("SBIN", 10)], margins(equity=5.5)]
     found = []

@@ -2,14 +2,15 @@
 
 from decimal import Decimal
 
-from tests.venues.zerodha.kite_rows import ACCOUNT, holding, margins, net, order, position, read, trade
+from tests.venues.zerodha.kite_rows import ACCOUNT, all_of, answer, holding, margins, net, order, position, read, trade
 from trueup.book.book import Book
+from trueup.engine.reading import read_answers
 from trueup.model.differences import Status
-from trueup.model.events import Fact, OpeningBalance, OpeningPosition
+from trueup.model.events import Fact, FillBooked, InstrumentDefined, OpeningBalance, OpeningPosition
 from trueup.model.identifiers import Seq
 from trueup.reconcile.compare import compare
 from trueup.reconcile.state import OurState
-from trueup.venues.files import merge_snapshots
+from trueup.venues.files import Answer, merge_snapshots
 from trueup.venues.zerodha.reader import ZerodhaReader
 
 LEAD = {"exchange": "MCX", "tradingsymbol": "LEADMINI26DECFUT", "product": "NRML"}
@@ -62,3 +63,19 @@ def test_the_book_of_the_days_trades_agrees_with_the_state() -> None:
     found = compare(ours, None, merge_snapshots(snapshots))
     assert [(one.kind, one.subject, one.direction) for one in found.differences] == []
     assert (found.status, found.compared) == (Status.SYNCED, 7)
+
+
+def test_files_given_in_any_order_are_read_as_they_build_on_one_another() -> None:
+    table = (
+        "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,"
+        "instrument_type,segment,exchange\n1,2,LEADMINI26DECFUT,LEAD,0,2026-12-31,0,0.05,1,FUT,MCX-FUT,MCX\n"
+    )
+    files = {"trades": answer(TRADES), "positions": answer(POSITIONS), "instruments": table.encode()}
+    sources = read_answers(lambda: ZerodhaReader(ACCOUNT), [Answer(name, data, "") for name, data in files.items()])
+    assert [source.answer.name for source in sources] == ["instruments", "positions", "trades"]
+    assert [len(source.reading.refused) for source in sources] == [0, 0, 0]
+    assert len(all_of(FillBooked, sources[2].reading)) == len(TRADES)
+    (lead,) = (
+        one.instrument for one in all_of(InstrumentDefined, sources[1].reading) if one.instrument.symbol == LEAD_SYMBOL
+    )
+    assert (lead.price_tick, lead.contract_size) == (Decimal("0.05"), Decimal(1000))

@@ -38,7 +38,6 @@ def report(row: Row, known: Known) -> OrderReported:
     Raises:
         BadInput: A field at fault, more filled than was ordered, or another user's order.
     """
-    known.check_user(rows.optional_text(row, "account_id") or rows.optional_text(row, "user_id"))
     order, word = rows.identifier(row, "order_id"), rows.text(row, "status")
     quantity, filled = rows.positive(row, "quantity"), _filled(row)
     if filled > quantity:
@@ -61,6 +60,7 @@ def report(row: Row, known: Known) -> OrderReported:
         order_type=_order_type(rows.text(row, "order_type")),
         venue_sequence=min(int(filled), _FILLED_MAX) * _STEPS + _step(word),
     )
+    known.check_user(rows.optional_text(row, "account_id") or rows.optional_text(row, "user_id"))
     if tag:
         known.tags[order] = tag
     return found

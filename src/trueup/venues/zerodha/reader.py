@@ -66,11 +66,7 @@ class ZerodhaReader:
             with exact():
                 reading = _read(name, unpacked(name, data, FILE_BYTES_MAX), _path(request), self._known)
         except BadInput as error:
-            self._known.learnt = before  # nothing is believed of an answer that is refused
             raise Malformed(f"{name}: {error.field}={error.value!r}: {error.problem}.", remedy=error.remedy) from None
-        except Malformed:
-            self._known.learnt = before
-            raise
         learnt = dict(self._known.learnt.items() - before.items())
         facts = [*self._known.definitions(), *reading.facts]
         return msgspec.structs.replace(reading, facts=facts, learnt=learnt)
