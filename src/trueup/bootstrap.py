@@ -228,6 +228,25 @@ def _oanda(account: AccountId, hints: Hints) -> Reader:
     )
 
 
+def _coinbase(account: AccountId, hints: Hints) -> Reader:
+    from trueup.venues.coinbase.reader import CoinbaseReader
+
+    return CoinbaseReader(account, hints.instruments)
+
+
+def _zerodha(account: AccountId, hints: Hints) -> Reader:
+    from trueup.venues.zerodha.reader import ZerodhaReader
+
+    return ZerodhaReader(account, hints.instruments, learnt=hints.learnt)
+
+
+def _deribit(account: AccountId, hints: Hints) -> Reader:
+    del hints  # its instruments explain themselves
+    from trueup.venues.deribit.reader import DeribitReader
+
+    return DeribitReader(account)
+
+
 def _generic(account: AccountId, hints: Hints) -> Reader:
     from trueup.venues.generic.reader import GenericReader
 
@@ -237,6 +256,9 @@ def _generic(account: AccountId, hints: Hints) -> Reader:
 READERS: Mapping[str, Callable[[AccountId, Hints], Reader]] = {
     "hyperliquid": _hyperliquid,
     "oanda": _oanda,
+    "coinbase": _coinbase,
+    "deribit": _deribit,
+    "zerodha": _zerodha,
     "generic": _generic,
 }
 """Venues whose saved answers can be read."""

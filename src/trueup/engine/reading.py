@@ -147,13 +147,16 @@ def _refused(answer: Answer, error: TrueupError) -> Source:
 
 
 def _rank(source: Source) -> tuple[int, int]:
-    """Where an answer belongs; those that were refused come last, for they may have lacked any of the others."""
+    """Where an answer belongs; those that were refused come last, for they may have lacked any of the others.
+
+    What has neither facts nor a state is there for what it explains, so it comes first, as definitions do.
+    """
     if source.error is not None:
         return 3, 0
+    if source.reading.snapshot is not None:
+        return 1, 0
     told = [fact for fact in source.reading.facts if not isinstance(fact, InstrumentDefined)]
-    if told and source.reading.snapshot is None:
-        return 2, min(map(_time, told))
-    return (0 if source.reading.facts and not told else 1), 0
+    return (2, min(map(_time, told))) if told else (0, 0)
 
 
 def _time(fact: Fact) -> int:

@@ -197,7 +197,7 @@ def _interactions(name: str, data: bytes) -> Iterator[tuple[bytes | None, bytes]
         body = _bytes(_mapping(response.get("body")).get("string"))
         if body is None:
             raise Malformed(f"{label}: the response has no body.", remedy="Record the request again.")
-        answer = _unpacked(label, body, left)
+        answer = unpacked(label, body, left)
         left -= len(answer)
         yield _bytes(_mapping(_mapping(item).get("request")).get("body")), answer
 
@@ -233,8 +233,12 @@ def _bytes(value: object) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _unpacked(label: str, body: bytes, size_max: int) -> bytes:
-    """The body without its gzip wrapping, if it has one; bounded, since a small one may unpack to a huge one."""
+def unpacked(label: str, body: bytes, size_max: int) -> bytes:
+    """The body without its gzip wrapping, if it has one; bounded, since a small one may unpack to a huge one.
+
+    Raises:
+        Malformed: Damaged, cut off, or more than ``size_max`` bytes once unpacked.
+    """
     if not body.startswith(b"\x1f\x8b"):
         return body
     unpacker = zlib.decompressobj(wbits=31)

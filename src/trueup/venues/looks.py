@@ -7,7 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-_VENUES = {"hyperliquid": "Hyperliquid", "oanda": "OANDA", "generic": "the generic format"}
+_VENUES = {
+    "hyperliquid": "Hyperliquid",
+    "oanda": "OANDA",
+    "coinbase": "Coinbase",
+    "zerodha": "Zerodha",
+    "generic": "the generic format",
+}
 
 _FIELDS: Sequence[tuple[str, frozenset[str]]] = (
     ("hyperliquid", frozenset({"coin", "px", "sz"})),
@@ -22,8 +28,18 @@ _FIELDS: Sequence[tuple[str, frozenset[str]]] = (
     ("oanda", frozenset({"lastTransactionID"})),
     ("oanda", frozenset({"id", "type", "accountID"})),
     ("oanda", frozenset({"id", "type", "time"})),
+    ("coinbase", frozenset({"channel", "events"})),
+    ("deribit", frozenset({"jsonrpc"})),
+    ("coinbase", frozenset({"fills", "cursor"})),
+    ("coinbase", frozenset({"orders", "has_next"})),
+    ("coinbase", frozenset({"accounts", "has_next"})),
+    ("coinbase", frozenset({"balance_summary"})),
+    ("coinbase", frozenset({"products", "num_products"})),
+    ("coinbase", frozenset({"entry_id", "product_id"})),
     ("oanda", frozenset({"account"})),
     ("oanda", frozenset({"instruments"})),
+    ("zerodha", frozenset({"tradingsymbol"})),
+    ("zerodha", frozenset({"status", "data"})),
     ("generic", frozenset({"kind", "venue_time"})),
     ("generic", frozenset({"snapshot"})),
 )

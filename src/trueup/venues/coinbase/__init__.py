@@ -1,0 +1,1 @@
+"""Coinbase Advanced: spot, US futures (CFM), and the gateway of its global derivatives."""

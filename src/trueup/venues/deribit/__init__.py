@@ -1,0 +1,1 @@
+"""Deribit: futures, perpetuals and pairs."""

@@ -1,0 +1,92 @@
+"""What earlier answers have told about the account, so that later ones can be understood.
+
+A fact never depends on it in part: where a lot's size is not known the row is refused, and read again later.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from trueup.model.differences import VenuePosition
+from trueup.model.errors import BadInput
+from trueup.model.events import InstrumentDefined
+from trueup.model.identifiers import AccountId
+from trueup.model.instruments import Instrument
+from trueup.venues.zerodha import instruments
+from trueup.venues.zerodha.instruments import Key, Terms
+
+_USER = "user_id"
+
+
+class Known:
+    """The account as far as it is known.
+
+    Attributes:
+        learnt: What answers said of the account itself, by name.
+        terms: Rows of the instruments file, by exchange and tradingsymbol.
+        tags: Our ids of orders, by order id.
+        positions: What is held apart from delivery; None until a positions answer was read.
+        today: What today's trades changed of delivery, by symbol; None until then.
+        overnight: What was held for delivery when the day began, with its average; None until holdings were read.
+        cash: By segment; None until margins were read.
+    """
+
+    def __init__(self, account: AccountId, known: Iterable[Instrument], learnt: Mapping[str, str]) -> None:
+        self.account = account
+        self.learnt = dict(learnt)
+        self.terms: dict[tuple[str, str], Terms] = {}
+        self.tags: dict[str, str] = {}
+        self.positions: Mapping[str, VenuePosition] | None = None
+        self.today: Mapping[str, Decimal] | None = None
+        self.overnight: Mapping[str, tuple[Decimal, Decimal | None]] | None = None
+        self.cash: Mapping[str, Decimal] | None = None
+        self._instruments = {instrument.native_symbol: instrument for instrument in known}
+        self._multipliers = {_contract(name): known.contract_size for name, known in self._instruments.items()}
+        self._new: dict[str, Instrument] = {}
+
+    def instrument(self, key: Key, multiplier: Decimal | None = None) -> Instrument:
+        """The instrument of a key, defined where it is met for the first time.
+
+        Raises:
+            BadInput: Its lots are of unknown size, or of another one than known.
+        """
+        contract = _contract(key.native)
+        on_record = self._multipliers.get(contract)
+        if None not in (multiplier, on_record) and multiplier != on_record:
+            raise BadInput(
+                "multiplier",
+                multiplier,
+                f"{on_record} is on record for {contract}",
+                remedy="Check which is right; a contract that changed is to be defined as a version (generic format).",
+            )
+        known = self._instruments.get(key.native)
+        if known is None:
+            terms = self.terms.get((key.exchange, key.tradingsymbol))
+            known = instruments.define(key, multiplier or on_record, terms)
+            self._instruments[key.native] = self._new[key.native] = known
+            self._multipliers[contract] = known.contract_size
+        return known
+
+    def delivery(self) -> list[Instrument]:
+        """What is held as shares, as far as it was met."""
+        return [instrument for instrument in self._instruments.values() if instrument.kind == "spot"]
+
+    def definitions(self) -> list[InstrumentDefined]:
+        """Of the instruments met since this was asked last."""
+        new, self._new = self._new, {}
+        return [InstrumentDefined(self.account, new[name]) for name in sorted(new)]
+
+    def check_user(self, user: str) -> None:
+        """Answers of two users must not be mixed in one ledger; raises :class:`BadInput` for a second one."""
+        known = self.learnt.setdefault(_USER, user) if user else ""
+        if user != known:
+            raise BadInput(
+                _USER,
+                user,
+                f"another user than {known}, whose answers were read into {self.account} before",
+                remedy="Import each account under a name of its own (--account).",
+            )
+
+
+def _contract(native: str) -> str:
+    """``EXCHANGE:TRADINGSYMBOL`` of a native symbol: in every product a lot is as large."""
+    return native.rpartition(":")[0]
