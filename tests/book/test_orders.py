@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from tests.book.world import ACCOUNT, World
+from tests.book.world import World
 from trueup.book import orders as orders_module
 from trueup.book.orders import Orders
 from trueup.model import events as e
@@ -47,7 +47,7 @@ def test_ends_are_remembered_for_the_newest_orders(monkeypatch: pytest.MonkeyPat
 
 def test_a_copy_has_what_the_report_said() -> None:
     world = World().order("1", "open", "0.25", "2")
-    order = after(reports(world)).frozen(ACCOUNT, "1")
+    order = after(reports(world)).frozen("1")
     report = reports(world)[0]
     assert (order.instrument, order.side, order.quantity, order.filled) == (
         report.instrument,

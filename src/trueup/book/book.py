@@ -172,7 +172,7 @@ class Book:
 
     def open_orders(self) -> dict[str, OpenOrder]:
         """Copies of all orders that may still trade, by venue order id."""
-        return {order: self.orders.frozen(self.account, order) for order in self.orders.open}
+        return {order: self.orders.frozen(order) for order in self.orders.open}
 
     def terms(self, symbol: str) -> Instrument | None:
         """The newest version of an instrument's terms."""

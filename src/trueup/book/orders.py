@@ -6,7 +6,6 @@ least the newest :data:`ENDED_MAX` orders, so that a report which comes late doe
 
 from trueup.model.events import OrderReported
 from trueup.model.facts import OrderKey, order_key
-from trueup.model.identifiers import AccountId
 from trueup.model.positions import OpenOrder
 
 ENDED = frozenset({"filled", "canceled", "rejected", "expired"})
@@ -45,22 +44,26 @@ class Orders:
             newest = sorted(self.ended.items(), key=lambda item: item[1])[-ENDED_MAX:]
             self.ended = dict(newest)
 
-    def frozen(self, account: AccountId, order: str) -> OpenOrder:
+    def frozen(self, order: str) -> OpenOrder:
         """A copy for readers."""
-        report = self.open[order]
-        return OpenOrder(
-            account=account,
-            instrument=report.instrument,
-            position_side=report.position_side,
-            side=report.side,
-            quantity=report.quantity,
-            filled=report.filled,
-            status=report.status,
-            venue_order_id=order,
-            client_order_id=report.client_order_id,
-            price=report.price,
-            trigger_price=report.trigger_price,
-            order_type=report.order_type,
-            reduce_only=report.reduce_only,
-            updated_at=report.venue_time,
-        )
+        return as_open(self.open[order])
+
+
+def as_open(report: OrderReported) -> OpenOrder:
+    """An order that may still trade, as its report leaves it."""
+    return OpenOrder(
+        account=report.account,
+        instrument=report.instrument,
+        position_side=report.position_side,
+        side=report.side,
+        quantity=report.quantity,
+        filled=report.filled,
+        status=report.status,
+        venue_order_id=report.venue_order_id,
+        client_order_id=report.client_order_id,
+        price=report.price,
+        trigger_price=report.trigger_price,
+        order_type=report.order_type,
+        reduce_only=report.reduce_only,
+        updated_at=report.venue_time,
+    )

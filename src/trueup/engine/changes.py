@@ -28,7 +28,7 @@ def change(book: Book, frames: Sequence[Frame], keys: Sequence[tuple[str, Seq]])
             keys=keys,
             positions=[track.frozen(book.account) for track in touched],
             balances=list(book.balances().values()),
-            orders=[book.orders.frozen(book.account, order) for order in orders if order in book.orders.open],
+            orders=[book.orders.frozen(order) for order in orders if order in book.orders.open],
             dropped_orders=[order for order in orders if order not in book.orders.open],
             cycles=cycles,
             instruments=_terms(book) if any(_DEFINITION in frame.body for frame in frames) else (),

@@ -159,8 +159,6 @@ class TestLocks:
                 store.ledger(ACCOUNT).book_facts([fill(1)])
             assert "pg_stat_activity names it" in str(refused.value)
             session.run("ROLLBACK")
-            monkeypatch.setattr(
-                limits, "TRIES_MAX", 100
-            )  # for the lock timeout of this session stays as short as it is
+            monkeypatch.setattr(limits, "TRIES_MAX", 100)  # for the lock timeout stays as short as it is
             assert store.reopen(ACCOUNT).book_facts([fill(0), fill(1)]).booked == 1
             assert_sound(store, [fill(0), fill(1)])

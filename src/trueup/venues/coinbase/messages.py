@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from trueup.book.orders import ENDED
+from trueup.book.orders import ENDED, as_open
 from trueup.model.differences import VenuePosition, VenueSnapshot
 from trueup.model.errors import BadInput
 from trueup.model.events import OrderReported
@@ -184,7 +184,7 @@ def _reading(context: Context, feed: _Feed) -> Reading:
 def _open(reports: Mapping[str, OrderReported] | None, failed: Mapping[str, str]) -> Mapping[str, OpenOrder] | None:
     if reports is None or "open_orders" in failed:
         return None
-    return {number: orders.as_open(report) for number, report in reports.items()}
+    return {number: as_open(report) for number, report in reports.items()}
 
 
 def _note(feed: _Feed) -> str:

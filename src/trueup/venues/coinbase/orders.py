@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-from trueup.book.orders import ENDED
+from trueup.book.orders import ENDED, as_open
 from trueup.model.differences import VenueSnapshot
 from trueup.model.errors import BadInput
 from trueup.model.events import OrderReported
@@ -16,7 +16,6 @@ from trueup.model.facts import order_key
 from trueup.model.identifiers import Side
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import ZERO, canonical, exact
-from trueup.model.positions import OpenOrder
 from trueup.ports import Reading, Refused
 from trueup.venues import rows
 from trueup.venues.coinbase.context import SIDES, Context
@@ -90,26 +89,6 @@ def pushed(context: Context, row: Row, time: int, sequence: int) -> tuple[OrderR
         order_type=kind,
     )
     return report, instrument
-
-
-def as_open(report: OrderReported) -> OpenOrder:
-    """The order as a snapshot shows it."""
-    return OpenOrder(
-        account=report.account,
-        instrument=report.instrument,
-        position_side=report.position_side,
-        side=report.side,
-        quantity=report.quantity,
-        filled=report.filled,
-        status=report.status,
-        venue_order_id=report.venue_order_id,
-        client_order_id=report.client_order_id,
-        price=report.price,
-        trigger_price=report.trigger_price,
-        order_type=report.order_type,
-        reduce_only=report.reduce_only,
-        updated_at=report.venue_time,
-    )
 
 
 def snapshot(

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from trueup.book.orders import as_open
 from trueup.model.differences import VenuePosition, VenueSnapshot
 from trueup.model.errors import BadInput, Malformed
-from trueup.model.events import Fact, InstrumentDefined, OrderReported
+from trueup.model.events import Fact, InstrumentDefined
 from trueup.model.facts import order_key
 from trueup.model.identifiers import AccountId
-from trueup.model.positions import OpenOrder
 from trueup.ports import Reading
 from trueup.venues import rows
 from trueup.venues.files import json_value
@@ -221,31 +221,11 @@ def _open_orders(context: Context, items: Sequence[object]) -> Reading:
     found, refused = rows.read_each(context.name, items, lambda row: parts.order(context, row))
     snapshot = VenueSnapshot(
         context.account,
-        open_orders=None if refused else {one.venue_order_id: _as_open(one) for one in found},
+        open_orders=None if refused else {one.venue_order_id: as_open(one) for one in found},
         failed={"open_orders": _NOT_READ} if refused else {},
         source=(context.name,),
     )
     return Reading("open orders", refused=refused, snapshot=snapshot, rows=len(items))
-
-
-def _as_open(report: OrderReported) -> OpenOrder:
-    """The order as a snapshot shows it."""
-    return OpenOrder(
-        account=report.account,
-        instrument=report.instrument,
-        position_side=report.position_side,
-        side=report.side,
-        quantity=report.quantity,
-        filled=report.filled,
-        status=report.status,
-        venue_order_id=report.venue_order_id,
-        client_order_id=report.client_order_id,
-        price=report.price,
-        trigger_price=report.trigger_price,
-        order_type=report.order_type,
-        reduce_only=report.reduce_only,
-        updated_at=report.venue_time,
-    )
 
 
 _STATES: Mapping[str, Callable[[Context, Sequence[object]], Reading]] = {

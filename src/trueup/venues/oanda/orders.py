@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from trueup.model.errors import BadInput
 from trueup.model.events import OrderReported
 from trueup.model.numbers import ZERO
-from trueup.model.positions import OpenOrder
 from trueup.venues import rows
 from trueup.venues.oanda import fields
 from trueup.venues.oanda.known import Known
@@ -77,26 +76,6 @@ def listed(row: Row, known: Known) -> OrderReported | None:
             remedy="Import the account's answer (GET /accounts/ID) instead of this one, or openTrades before it.",
         )
     return report
-
-
-def as_open(report: OrderReported) -> OpenOrder:
-    """The order as a snapshot shows it."""
-    return OpenOrder(
-        account=report.account,
-        instrument=report.instrument,
-        position_side=report.position_side,
-        side=report.side,
-        quantity=report.quantity,
-        filled=report.filled,
-        status=report.status,
-        venue_order_id=report.venue_order_id,
-        client_order_id=report.client_order_id,
-        price=report.price,
-        trigger_price=report.trigger_price,
-        order_type=report.order_type,
-        reduce_only=report.reduce_only,
-        updated_at=report.venue_time,
-    )
 
 
 def _report(row: Row, known: Known, order_type: str, time: int, status: str) -> OrderReported | None:

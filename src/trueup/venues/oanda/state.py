@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
+from trueup.book.orders import as_open
 from trueup.model.differences import VenuePosition, VenueSnapshot
 from trueup.model.errors import BadInput
 from trueup.model.events import OrderReported
@@ -151,7 +152,7 @@ def _read_orders(name: str, listed: Sequence[object], known: Known, parts: _Part
             continue
         if report is not None:
             newest = _newest(report, known)
-            found[newest.venue_order_id] = orders.as_open(newest)
+            found[newest.venue_order_id] = as_open(newest)
     parts.rows += len(listed)
     parts.open_orders = None if "open_orders" in parts.failed else found
 

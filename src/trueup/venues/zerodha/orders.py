@@ -10,7 +10,6 @@ from decimal import Decimal
 from trueup.model.errors import BadInput
 from trueup.model.events import OrderReported
 from trueup.model.numbers import ZERO, canonical
-from trueup.model.positions import OpenOrder
 from trueup.venues import rows
 from trueup.venues.rows import Row
 from trueup.venues.zerodha import instruments, ist
@@ -64,26 +63,6 @@ def report(row: Row, known: Known) -> OrderReported:
     if tag:
         known.tags[order] = tag
     return found
-
-
-def as_open(found: OrderReported) -> OpenOrder:
-    """The order as a snapshot shows it."""
-    return OpenOrder(
-        account=found.account,
-        instrument=found.instrument,
-        position_side=found.position_side,
-        side=found.side,
-        quantity=found.quantity,
-        filled=found.filled,
-        status=found.status,
-        venue_order_id=found.venue_order_id,
-        client_order_id=found.client_order_id,
-        price=found.price,
-        trigger_price=found.trigger_price,
-        order_type=found.order_type,
-        reduce_only=found.reduce_only,
-        updated_at=found.venue_time,
-    )
 
 
 def _filled(row: Row) -> Decimal:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from trueup.book.orders import as_open
 from trueup.model.differences import VenueSnapshot
 from trueup.model.errors import BadInput, Malformed
 from trueup.model.events import OrderReported
@@ -166,7 +167,7 @@ def _day(name: str, listed: Sequence[object], known: Known) -> Reading:
     """All orders of the day: those that have not ended are all there are."""
     reading = _orders(name, kinds.ORDERS, listed, known)
     reports = [fact for fact in reading.facts if isinstance(fact, OrderReported)]
-    still = {one.venue_order_id: orders.as_open(one) for one in reports if one.status not in orders.ENDED.values()}
+    still = {one.venue_order_id: as_open(one) for one in reports if one.status not in orders.ENDED.values()}
     failed = {"open_orders": "a row of it could not be read"} if _open_unread(listed, reading.refused) else {}
     snapshot = VenueSnapshot(known.account, open_orders=None if failed else still, failed=failed, source=(name,))
     return msgspec.structs.replace(reading, snapshot=snapshot)
