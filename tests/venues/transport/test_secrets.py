@@ -49,6 +49,14 @@ def test_from_the_environment() -> None:
         load("key", "env:KEY", {})
 
 
+def test_a_key_of_several_lines_is_taken_where_one_is_asked_for() -> None:
+    environment = {"KEY": "-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n", "BELL": "AA\nA\a"}
+    assert load("key", "env:KEY", environment, lines=True).reveal() == environment["KEY"].strip()
+    for name, lines in (("KEY", False), ("BELL", True)):
+        with pytest.raises(BadInput, match="holds a line end"):
+            load("key", f"env:{name}", environment, lines=lines)
+
+
 def test_from_a_file_that_only_its_owner_may_read(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(VALUE + "\n")

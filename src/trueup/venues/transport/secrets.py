@@ -44,13 +44,14 @@ class Secret:
         raise TypeError(f"{self!r} cannot be pickled or copied")
 
 
-def load(field: str, reference: str, environment: Mapping[str, str]) -> Secret:
+def load(field: str, reference: str, environment: Mapping[str, str], *, lines: bool = False) -> Secret:
     """The secret behind a reference.
 
     Args:
         field: Which setting asks, for the message.
         reference: ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER``.
         environment: The process's environment.
+        lines: Whether it may have several lines, as a key in PEM has. Such a one is only signed with, never sent.
 
     Raises:
         BadInput: No such secret, a file that others may read, more than one credential, or not a reference at all. The
@@ -67,7 +68,8 @@ def load(field: str, reference: str, environment: Mapping[str, str]) -> Secret:
     value = _SOURCES[kind](field, name, environment).strip()
     if not value:
         raise BadInput(field, reference, "the secret is empty", remedy="Put the credential where the reference points.")
-    if not (value.isascii() and value.isprintable()):  # whatever sends it would say it aloud as it refuses
+    on_one_line = "".join(value.splitlines()) if lines else value
+    if not (on_one_line.isascii() and on_one_line.isprintable()):  # whatever sends it would say it aloud as it refuses
         raise BadInput(
             field,
             reference,
