@@ -4,7 +4,7 @@ Only here are ASGI's messages taken apart and put together (https://asgi.readthe
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
 from email.utils import formatdate
 from typing import Any
@@ -30,8 +30,11 @@ class Request(msgspec.Struct, frozen=True):
 
     Attributes:
         raw_path: As it was sent, escapes kept, so that an escaped slash is no separator.
+        raw_query: As it was sent, for who signs it.
         query: The first value of each name.
         headers: By lower-case name.
+        client: The address that asks; empty where nobody said.
+        pairs: The whole query, names that come again included.
     """
 
     method: str
@@ -40,6 +43,8 @@ class Request(msgspec.Struct, frozen=True):
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
+    client: str = ""
+    pairs: Sequence[tuple[str, str]] = ()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -57,11 +62,12 @@ class Disconnected(Exception):
 def opened(scope: Scope) -> Request:
     """What a scope says of a request, without the body."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
-        query.setdefault(name, value)
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    query = dict(reversed(pairs))  # of a name that comes again the first value
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    return Request(scope.get("method", "GET"), scope["path"], raw.decode("latin-1"), query, headers)
+    client = scope["client"][0] if scope.get("client") else ""
+    method, path = scope.get("method", "GET"), scope["path"]
+    return Request(method, path, raw.decode("latin-1"), query, headers, client=client, pairs=pairs)
 
 
 async def request(scope: Scope, receive: Receive) -> Request:
@@ -152,10 +158,11 @@ class WebSocket:
         text: str | None = message.get("text")
         return text if text is not None else message.get("bytes", b"")
 
-    async def send(self, text: str) -> None:
-        """Say something. Raises :class:`Disconnected` where nobody listens any more."""
+    async def send(self, said: str | bytes) -> None:
+        """Say something, in words or in bytes. Raises :class:`Disconnected` where nobody listens any more."""
+        kind = "text" if isinstance(said, str) else "bytes"
         try:
-            await self._send({"type": "websocket.send", "text": text})
+            await self._send({"type": "websocket.send", kind: said})
         except (OSError, RuntimeError) as error:
             raise Disconnected from error
 
