@@ -30,11 +30,11 @@ class Request(msgspec.Struct, frozen=True):
 
     Attributes:
         raw_path: As it was sent, escapes kept, so that an escaped slash is no separator.
-        raw_query: As it was sent, for who signs it.
         query: The first value of each name.
         headers: By lower-case name.
         client: The address that asks; empty where nobody said.
         pairs: The whole query, names that come again included.
+        raw_query: The query as it was sent, for who has signed it.
     """
 
     method: str
@@ -45,6 +45,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes = b""
     client: str = ""
     pairs: Sequence[tuple[str, str]] = ()
+    raw_query: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -62,12 +63,13 @@ class Disconnected(Exception):
 def opened(scope: Scope) -> Request:
     """What a scope says of a request, without the body."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    raw_query = scope["query_string"].decode("latin-1")
+    pairs = parse_qsl(raw_query, keep_blank_values=True)
     query = dict(reversed(pairs))  # of a name that comes again the first value
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     client = scope["client"][0] if scope.get("client") else ""
     method, path = scope.get("method", "GET"), scope["path"]
-    return Request(method, path, raw.decode("latin-1"), query, headers, client=client, pairs=pairs)
+    return Request(method, path, raw.decode("latin-1"), query, headers, client=client, pairs=pairs, raw_query=raw_query)
 
 
 async def request(scope: Scope, receive: Receive) -> Request:
