@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from itertools import pairwise
+from random import Random
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from tests.venues.paper.world import (
     OTHER,
     SOL,
     XBT,
+    HandClock,
     World,
     limit_order,
     market_order,
@@ -25,6 +27,7 @@ from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import quotient
 from trueup.model.orders import OrderRequest
+from trueup.venues.paper.exchange import PaperExchange
 from trueup.venues.paper.faults import FaultPlan, ForeignTrade
 from trueup.venues.paper.markets import Market
 from trueup.venues.paper.orders import strategy_of
@@ -371,3 +374,38 @@ def test_the_stream_carries_the_history_in_its_order() -> None:
     assert world.ear.facts == world.facts()[heard_from:]
     assert {type(fact) for fact in world.ear.facts} == {FillBooked, FundingPaid, OrderReported}
     assert FaultPlan() == FaultPlan.parse("")
+
+
+def test_markets_that_follow_another_have_its_price_and_are_matched_with_it() -> None:
+    share = Instrument(
+        "NSE.SBIN.CNC/INR", "SBIN", "spot", "SBIN", "INR", "INR", price_tick=D("0.05"), quantity_step=D(1)
+    )
+    margin = Instrument(
+        "NSE.SBIN.MIS/INR:INR", "SBIN:MIS", "linear", "SBIN", "INR", "INR",
+        price_tick=D("0.05"), quantity_step=D(1), max_leverage=D(5),
+    )  # fmt: skip
+    markets = (
+        Market(share, price=D(780), depth=D(100)),
+        Market(margin, price=D(1), depth=D(100), funding_rate=D(0), follows=share.symbol),
+    )
+    clock = HandClock()
+    exchange = PaperExchange(markets, clock=clock, random=Random(3), funding_interval_ms=1)
+    exchange.open_account(MAIN, {"INR": D(100_000)})
+    assert exchange.prices == {share.symbol: D(780), margin.symbol: D(780)}
+    order = exchange.place(MAIN, OrderRequest(margin.symbol, "buy", D(10), order_type="limit", price=D(700)))
+    exchange.move(share.symbol, D(650))
+    assert exchange.truth(MAIN).positions == {margin.symbol: D(10)}
+    exchange.move(margin.symbol, D(651))
+    assert exchange.prices == {share.symbol: D(651), margin.symbol: D(651)}
+    clock.pass_ms(5)
+    exchange.advance()
+    assert len(set(exchange.prices.values())) == 1
+    assert {type(fact).__name__ for fact in exchange.history(MAIN, None)[0]} == {
+        "TransferBooked", "OrderReported", "FillBooked",
+    }, "no funding is paid where there is none"  # fmt: skip
+    assert order.status == "open"
+    exchange.convert(MAIN, margin.symbol, share.symbol, D(4), D(700))
+    truth = exchange.truth(MAIN)
+    assert (truth.positions, truth.balances["SBIN"]) == ({margin.symbol: D(6)}, D(4))
+    with pytest.raises(Rejected, match="pay for"):
+        exchange.convert(MAIN, margin.symbol, share.symbol, D(1_000_000), D(700))

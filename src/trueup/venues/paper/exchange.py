@@ -119,6 +119,8 @@ class PaperExchange:
                 for fault in self._faults.due(f.StepFault, desk.id, desk.fills, now):
                     self._strike(desk, fault, now)
             for market in self._floor.markets.values():
+                if market.follows:
+                    continue
                 step = self._random.randint(-market.swing, market.swing)
                 self._floor.move(market, max(self._floor.prices[market.symbol] + step * market.level, market.tick))
             if now >= self._funding_at:
@@ -238,6 +240,22 @@ class PaperExchange:
         elif not held:
             raise Rejected(f"{instrument}, {position_side}: there is no position.", venue_code="nothing_to_reduce")
         return self.place(account, request)
+
+    def convert(self, account: AccountId, source: str, target: str, signed: Decimal, price: Decimal) -> None:
+        """Hold a part of a position as another market of the same thing, taken over at a price; nothing is traded.
+
+        So no fact tells of it: two positions just are other than their trades add up to.
+
+        Raises:
+            Rejected: There is no such market, or the account cannot pay for the target.
+        """
+        desk = self._reach(account)
+        out, into = self._floor.market(source), self._floor.market(target)
+        with exact():
+            if not desk.account.affords(into, "net", signed, price):
+                raise Rejected(f"quantity={signed}: more than the account can pay for.", venue_code="no_funds")
+            desk.account.trade(out, "net", -signed, price)
+            desk.account.trade(into, "net", signed, price)
 
     def find(self, account: AccountId, client_order_id: str) -> OrderReported | None:
         """The order of a client order id, in whatever state; None where there surely is none."""

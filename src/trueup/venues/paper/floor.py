@@ -27,7 +27,7 @@ class Floor:
 
     def __init__(self, markets: Iterable[Market], stamps: Stamps) -> None:
         self.markets = by_symbol(markets)
-        self.prices = {symbol: market.price for symbol, market in self.markets.items()}
+        self.prices = {symbol: self.markets[market.priced_by].price for symbol, market in self.markets.items()}
         self.desks: dict[AccountId, Desk] = {}
         self._stamps = stamps
 
@@ -63,8 +63,13 @@ class Floor:
         return order.reported(desk.id)
 
     def move(self, market: Market, price: Decimal) -> None:
-        """Set a price; who it ruins is liquidated, what it reaches is matched."""
-        self.prices[market.symbol] = price
+        """Set a price, of all that share it; who it ruins is liquidated, what it reaches is matched."""
+        together = [other for other in self.markets.values() if other.priced_by == market.priced_by]
+        self.prices |= {each.symbol: price for each in together}
+        for each in together:
+            self._moved(each)
+
+    def _moved(self, market: Market) -> None:
         for desk in self.desks.values():
             account = desk.account
             if account.held(market.cash) and account.equity(market.cash) < account.maintenance(market.cash):
@@ -77,6 +82,8 @@ class Floor:
         for desk in self.desks.values():
             for market, side in desk.account.held():
                 mark, settle, rate = self.prices[market.symbol], market.instrument.settle, market.funding_rate
+                if not rate:
+                    continue
                 amount = -market.worth(desk.account.quantity(market.symbol, side), mark) * rate
                 desk.account.balances[market.cash] += amount
                 paid = (desk.id, market.symbol, amount, settle, self._stamps.next(), desk.name("funding"))

@@ -23,7 +23,9 @@ class Market(msgspec.Struct, frozen=True):
         swing: The price moves by at most this many levels a step, up or down.
         maker_fee, taker_fee: Of the notional; a negative one is a rebate.
         fee_in_base: Spot buys pay their fee in the coins bought.
-        funding_rate: Of the notional at every funding time; longs pay a positive one. Not for spot.
+        funding_rate: Of the notional at every funding time; longs pay a positive one, and nobody pays where it is 0.
+            Not for spot.
+        follows: Symbol of another market whose price this one has, such as the same share in another margin product.
     """
 
     instrument: Instrument
@@ -35,6 +37,7 @@ class Market(msgspec.Struct, frozen=True):
     taker_fee: Decimal = Decimal("0.0005")
     fee_in_base: bool = False
     funding_rate: Decimal = Decimal("0.0001")
+    follows: str = ""
 
     def __post_init__(self) -> None:
         """Refuse an instrument without tick and step: the walk and the matching count in them."""
@@ -46,6 +49,11 @@ class Market(msgspec.Struct, frozen=True):
     def symbol(self) -> str:
         """Canonical name."""
         return self.instrument.symbol
+
+    @property
+    def priced_by(self) -> str:
+        """The market whose price it has; mostly itself."""
+        return self.follows or self.symbol
 
     @property
     def spot(self) -> bool:
