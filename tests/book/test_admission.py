@@ -15,6 +15,9 @@ from trueup.model.numbers import ONE
 
 KNOWN = World().on(XBTUSD).declare("buy", "2", "100")
 DECLARED = KNOWN.last_id
+ADJUSTMENT = e.AdjustmentBooked(ACCOUNT, "a", 1, "", "", "", currency="USDC", cash=D(1))
+PROPOSED = e.AdjustmentProposed(ACCOUNT, "USDC", "CASH", 1, ADJUSTMENT, "beyond the limit")
+KNOWN.add(PROPOSED)
 
 
 def last(world: World) -> e.Event:
@@ -111,7 +114,7 @@ def test_what_cannot_be(event: e.Event, field: str) -> None:
         last(World().match(DECLARED, "f", "2")),
         last(World().transfer("1")),
         e.FeeCharged(ACCOUNT, D(1), "USDC", 1, "1"),
-        e.AdjustmentBooked(ACCOUNT, "a", 1, "", "", "", currency="USDC", cash=D(1)),
+        ADJUSTMENT,
         e.Quarantined(ACCOUNT, "", "why", b""),
     ],
 )
@@ -140,6 +143,11 @@ EVENTS: list[e.Event] = [
     e.SourceRead(ACCOUNT, "file", "00", "userFills", 1, 0),
     e.CursorMoved(ACCOUNT, "7"),
     e.Compared(ACCOUNT, "SYNCED", ("file",), 1, 1, (("SYNCED", 1),)),
+    e.BreakMoved(ACCOUNT, "USDC", "CASH", "DETECT", 1, difference=D(1), rest=D(1), worth=D(1)),
+    e.Corrected(ACCOUNT, "USDC", "CASH", 1, "checker", "FEE", ("fee|1",), D(1)),
+    PROPOSED,
+    e.AdjustmentApproved(ACCOUNT, ADJUSTMENT.adjustment_id, "alice", 1),
+    e.Restricted(ACCOUNT, 1),
 ]
 
 

@@ -35,6 +35,12 @@ FIELDS = {
     "source/1": "account name sha256 kind rows refused",
     "cursor/1": "account cursor",
     "compared/1": "account status source cut compared counts breaks unlisted not_compared",
+    "break/1": "account subject sort step at by note owner cause evidence level kind severity difference why rest "
+    "worth",
+    "corrected/1": "account subject sort at by cause entries adjusted adjustment",
+    "proposed/1": "account subject sort at adjustment reason",
+    "approved/1": "account adjustment_id by at",
+    "restricted/1": "account at instruments reduce_only halted reasons",
     "portfolio_state/1": "account version saved_at author initial_capital closed_equity total_risk_amount "
     "total_risk_percent total_vol_amount margin_used",
     "pyramiding_state/1": "account instrument version saved_at author last_pyramid_price base_position",

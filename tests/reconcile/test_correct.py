@@ -6,20 +6,21 @@ import pytest
 from msgspec.structs import replace
 
 from tests.reconcile.pair import ACCOUNT, BTC, BTC_NET, CUT, ETH, OWN, SOL, Pair, fold
+from trueup.book.lifecycle import BreakRecord
 from trueup.model import events as e
+from trueup.model.breaks import State
 from trueup.model.differences import Difference, Kind, Severity, Status
 from trueup.model.errors import BadInput
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
+from trueup.model.numbers import ZERO
 from trueup.model.times import NS_PER_SECOND
 from trueup.reconcile.adjust import adjustment_id, adjustment_price
 from trueup.reconcile.consequence import consequence
 from trueup.reconcile.correct import Candidate, Circumstances, Correction, Held, Plan, plan
 from trueup.reconcile.explain.evidence import Evidence, sift
 from trueup.reconcile.explain.explaining import explain
-from trueup.reconcile.lifecycle import BreakRecord, State
-from trueup.reconcile.persistence import Sighting
-from trueup.reconcile.policy import Approval, Mode, Policies, Policy, Spent, budget_left, is_approved
+from trueup.reconcile.policy import Mode, Policies, Policy, budget_left, is_approved
 
 D = Decimal
 HOUR = 3_600 * NS_PER_SECOND
@@ -28,10 +29,12 @@ XBT = Instrument("BTC/USD:BTC", "XBTUSD", "inverse", "BTC", "USD", "BTC")
 
 
 def record(subject: str = BTC_NET, state: State = State.CONFIRMED, **fields: object) -> BreakRecord:
-    plain = BreakRecord(
-        key=(ACCOUNT, subject, "QTY"), state=state, detected_at=0, moved_at=0, sighting=Sighting(0, 2, 1, pending=False)
-    )
+    plain = BreakRecord(key=(subject, "QTY"), state=state, detected_at=0, moved_at=0)
     return replace(plain, **{"kind": "QTY", "severity": "CRITICAL", **fields})
+
+
+def corrected(at: int, adjusted: Decimal = ZERO) -> e.Corrected:
+    return e.Corrected(ACCOUNT, BTC_NET, "QTY", at, "checker", "FILL_MISSING", ("fill|1",), adjusted)
 
 
 def differs(ours: str = "10", theirs: str = "15", subject: str = BTC_NET, kind: Kind = Kind.QTY) -> Difference:
@@ -257,7 +260,7 @@ def test_an_entry_of_ours_is_taken_back_by_approval_only() -> None:
 
 
 def approvals(adjustment_id: str, *keys: str) -> Circumstances:
-    return replace(AT, approvals=tuple(Approval(adjustment_id, key, NOW) for key in keys))
+    return replace(AT, approvals={adjustment_id: keys})
 
 
 def test_beyond_the_limit_two_different_keys_must_approve() -> None:
@@ -293,28 +296,29 @@ def test_an_approval_under_way_holds_while_the_numbers_do() -> None:
 
 
 def test_an_approval_is_of_one_adjustment_by_different_people() -> None:
-    assert not is_approved("x", [Approval("x", "a", 1), Approval("y", "b", 1)])
-    assert is_approved("x", [Approval("x", "a", 1), Approval("x", "b", 1)])
+    assert not is_approved("x", {"x": ("a",), "y": ("b",)})
+    assert is_approved("x", {"x": ("a", "b")})
 
 
 # --- budgets ----------------------------------------------------------------------------------------------------------
 
 
 def test_budgets_count_the_last_hour_and_the_last_day() -> None:
-    spent = [Spent(NOW - 25 * HOUR, D(1)), Spent(NOW - 24 * HOUR, D(2)), Spent(NOW - HOUR, D(4)), Spent(NOW - 1, D(8))]
+    past = {25 * HOUR: 1, 24 * HOUR: 2, HOUR: 4, 1: 8}
+    spent = [corrected(NOW - ago, D(worth)) for ago, worth in past.items()]
     left = budget_left(Policies(corrections_per_hour=3, adjusted_per_day=D(100)), spent, NOW)
     assert (left.corrections, left.adjusted) == (2, D(88))
 
 
 def test_spent_budgets_leave_it_to_people() -> None:
-    spent = replace(AT, spent=(Spent(NOW - 1, D(501)),))
+    spent = replace(AT, spent=(corrected(NOW - 1, D(501)),))
     assert "budget is spent" in reason(candidate(), at=spent)
-    assert adjustment(candidate(), at=replace(AT, spent=(Spent(NOW - 1, D(500)),))).quantity == 5
+    assert adjustment(candidate(), at=replace(AT, spent=(corrected(NOW - 1, D(500)),))).quantity == 5
     fill = Pair().trade(BTC, "buy", D(5))
     facts = candidate(evidence=Evidence(sift([], [fill])))
     once = replace(ADJUSTING, corrections_per_hour=1)
     assert "an hour are spent" in reason(facts, once, replace(spent, missing=(fill,)))
-    assert "budget is spent" in reason(candidate(), once, replace(AT, spent=(Spent(NOW - 1),)))
+    assert "budget is spent" in reason(candidate(), once, replace(AT, spent=(corrected(NOW - 1),)))
 
 
 def test_one_plan_spends_what_it_plans() -> None:
@@ -354,46 +358,47 @@ def test_an_empty_plan() -> None:
 
 
 def test_a_critical_break_leaves_its_instrument_reduce_only_until_it_ends() -> None:
-    found = consequence([record()], {}, Policies())
+    found = consequence(ACCOUNT, [record()], {}, Policies())
     assert (set(found.reduce_only), found.account_reduce_only, found.halted) == ({BTC.symbol}, False, False)
     assert found.reasons == (f"QTY of {BTC_NET} is critical",)
     for state in (State.OPEN, State.ACKNOWLEDGED, State.INVESTIGATING):
-        assert consequence([record(state=state)], {}, Policies()).reduce_only
+        assert consequence(ACCOUNT, [record(state=state)], {}, Policies()).reduce_only
     for state in (State.RESOLVED, State.AUTO_RESOLVED, State.EXPIRED_TIMING, State.DETECTED):
-        assert consequence([record(state=state)], {}, Policies()) == consequence([], {}, Policies())
+        assert consequence(ACCOUNT, [record(state=state)], {}, Policies()) == consequence(ACCOUNT, [], {}, Policies())
 
 
 def test_a_critical_break_without_an_instrument_concerns_the_account() -> None:
-    found = consequence([record("kPEPE")], {}, Policies())
+    found = consequence(ACCOUNT, [record("kPEPE")], {}, Policies())
     assert (found.reduce_only, found.account_reduce_only) == (frozenset(), True)
 
 
 def test_what_is_not_critical_forbids_nothing() -> None:
-    assert not consequence([record(severity="HIGH")], {}, Policies()).reduce_only
+    assert not consequence(ACCOUNT, [record(severity="HIGH")], {}, Policies()).reduce_only
 
 
 @pytest.mark.parametrize(("worth", "expected"), [(D(99), False), (D(100), True), (None, True)])
 def test_exposure_from_the_bound_on_leaves_the_account_reduce_only(worth: Decimal | None, expected: bool) -> None:
     one = record(severity="HIGH")
-    found = consequence([one], {one.key: worth}, Policies(critical={"": D(100)}))
+    found = consequence(ACCOUNT, [one], {one.key: worth}, Policies(critical={"": D(100)}))
     assert found.account_reduce_only is expected
     assert bool(found.reasons) is expected
 
 
 def test_exposures_add_up() -> None:
     two = [record(name, severity="HIGH") for name in ("A net", "B net")]
-    assert consequence(two, {one.key: D(50) for one in two}, Policies(critical={"": D(100)})).account_reduce_only
+    worths = {one.key: D(50) for one in two}
+    assert consequence(ACCOUNT, two, worths, Policies(critical={"": D(100)})).account_reduce_only
 
 
 def test_the_critical_bound_is_the_account_s_own() -> None:
     one = record(severity="HIGH")
     policies = Policies(critical={"": D(1), ACCOUNT: D(100)})
-    assert not consequence([one], {one.key: D(99)}, policies).account_reduce_only
+    assert not consequence(ACCOUNT, [one], {one.key: D(99)}, policies).account_reduce_only
     assert policies.critical_of(AccountId("paper:other")) == 1
     assert Policies().critical_of(ACCOUNT) is None
 
 
 def test_a_storm_halts_new_risk() -> None:
     storm = [record(f"X{number} net", severity="LOW") for number in range(6)]
-    assert consequence(storm, {}, Policies()).halted
-    assert not consequence(storm[:5], {}, Policies()).halted
+    assert consequence(ACCOUNT, storm, {}, Policies()).halted
+    assert not consequence(ACCOUNT, storm[:5], {}, Policies()).halted

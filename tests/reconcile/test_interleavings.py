@@ -16,7 +16,9 @@ from msgspec.structs import replace
 
 from tests.reconcile.pair import ACCOUNT, BTC, ZERO_TOLERANCE, side
 from trueup.book.book import Book
+from trueup.book.lifecycle import BreakRecord
 from trueup.model import events as e
+from trueup.model.breaks import State
 from trueup.model.differences import Difference, Status, VenuePosition, VenueSnapshot
 from trueup.model.facts import fact_key
 from trueup.model.identifiers import Seq
@@ -27,8 +29,6 @@ from trueup.reconcile.correct import Candidate, Circumstances, plan
 from trueup.reconcile.cut import at_cut
 from trueup.reconcile.explain.evidence import Evidence, sift
 from trueup.reconcile.explain.explaining import explain
-from trueup.reconcile.lifecycle import BreakRecord, State
-from trueup.reconcile.persistence import Sighting
 from trueup.reconcile.policy import Mode, Policies, Policy
 from trueup.reconcile.superseding import SUPERSEDED, taken_back
 
@@ -130,11 +130,10 @@ class Situation:
         held = self.ours.book.position(*KEY)
         return Candidate(
             BreakRecord(
-                key=(ACCOUNT, found.subject, found.kind.value),
+                key=(found.subject, found.kind.value),
                 state=State.CONFIRMED,
                 detected_at=0,
                 moved_at=0,
-                sighting=Sighting(0, 2, 1, pending=False),
             ),
             found,
             why,  # type: ignore[arg-type]

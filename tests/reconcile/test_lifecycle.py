@@ -1,5 +1,6 @@
 """The life of a break: legal steps only, what each asks for, ageing and escalation, and what comparisons do to it."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
@@ -8,40 +9,29 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.reconcile.pair import ACCOUNT, BTC_NET
+from trueup.book.breaks import KEPT_NS, Breaks
+from trueup.book.lifecycle import BY_A_PERSON, ENDED, NOTE_LENGTH_MAX, NOTES_MAX, TRANSITIONS, BreakRecord, moved
+from trueup.model.breaks import BreakKey, Share, State, Step
 from trueup.model.differences import Difference, Kind, Severity, Status
 from trueup.model.errors import BadInput
+from trueup.model.events import BreakMoved
 from trueup.model.times import NS_PER_SECOND
 from trueup.reconcile.ageing import Age, age, level_due
-from trueup.reconcile.following import RECURS_WITHIN_NS, follow
-from trueup.reconcile.lifecycle import (
-    BY_A_PERSON,
-    ENDED,
-    NOTE_LENGTH_MAX,
-    NOTES_MAX,
-    TRANSITIONS,
-    BreakKey,
-    BreakRecord,
-    Move,
-    State,
-    Step,
-    moved,
-)
+from trueup.reconcile.explain.causes import Cause, Explanation, Part
+from trueup.reconcile.following import Finding, follow
 from trueup.reconcile.persistence import IN_FLIGHT_NS_MAX, Sighting
 
 D = Decimal
-KEY: BreakKey = (ACCOUNT, BTC_NET, "QTY")
-SIGHTING = Sighting(0, 1, 1, pending=False)
+KEY: BreakKey = (BTC_NET, "QTY")
 
 
 def record(state: State = State.DETECTED, **fields: object) -> BreakRecord:
-    return replace(
-        BreakRecord(key=KEY, state=state, detected_at=0, moved_at=0, sighting=SIGHTING, kind="QTY"), **fields
-    )
+    return replace(BreakRecord(key=KEY, state=state, detected_at=0, moved_at=0, kind="QTY"), **fields)
 
 
-def move(step: Step, **fields: object) -> Move:
+def move(step: Step, **fields: object) -> BreakMoved:
     """A step with all that any step may ask for."""
-    whole = Move(step=step, at=5, by="alice", note="n", owner="bob", cause="FUNDING", evidence=("funding|1",), level=9)
+    whole = BreakMoved(ACCOUNT, *KEY, step, 5, "alice", "n", "bob", "FUNDING", ("funding|1",), 9)
     return replace(whole, **fields)
 
 
@@ -58,11 +48,25 @@ def test_only_the_steps_of_the_table_are_possible(state: State, step: Step) -> N
             moved(record(state), move(step))
 
 
+@pytest.mark.parametrize("step", Step)
+def test_a_break_begins_by_being_seen_and_by_nothing_else(step: Step) -> None:
+    if step is Step.DETECT:
+        assert moved(None, move(step)).state is State.DETECTED
+    else:
+        with pytest.raises(BadInput, match="nobody has seen this break"):
+            moved(None, move(step))
+
+
+def test_a_step_of_a_newer_version_is_refused() -> None:
+    with pytest.raises(BadInput, match="the break is OPEN"):
+        moved(record(State.OPEN), replace(move(Step.NOTE), step="TELEPORT"))
+
+
 def test_every_state_is_reached_and_every_end_can_come_back() -> None:
-    reached = {State.DETECTED}
-    for _ in State:
+    reached: set[State | None] = {None}
+    for _ in (*State, None):
         reached |= {to for (at, _), to in TRANSITIONS.items() if at in reached}
-    assert reached == set(State)
+    assert reached == {None, *State}
     assert {at for at, step in TRANSITIONS if step is Step.RECUR} == ENDED
     assert not {step for at, step in TRANSITIONS if at in ENDED} - {Step.RECUR}
 
@@ -71,10 +75,12 @@ def test_the_whole_way_by_hand() -> None:
     way = (Step.CONFIRM, Step.OPEN, Step.ACKNOWLEDGE, Step.INVESTIGATE, Step.RESOLVE)
     stands = record()
     for at, step in enumerate(way, 1):
-        stands = moved(stands, Move(step=step, at=at, by="alice", cause="FUNDING", evidence=("funding|1",)))
+        stands = moved(
+            stands, BreakMoved(ACCOUNT, *KEY, step, at, by="alice", cause="FUNDING", evidence=("funding|1",))
+        )
     assert (stands.state, stands.owner, stands.moved_at) == (State.RESOLVED, "alice", 5)
     assert (stands.cause, stands.evidence, stands.ended) == ("FUNDING", ("funding|1",), True)
-    again = moved(replace(stands, level=3), Move(step=Step.RECUR, at=9))
+    again = moved(replace(stands, level=3), BreakMoved(ACCOUNT, *KEY, Step.RECUR, 9))
     assert (again.state, again.recurrences, again.detected_at) == (State.DETECTED, 1, 9)
     assert (again.cause, again.evidence, again.level, again.owner) == ("", (), 0, "alice")
 
@@ -167,28 +173,46 @@ def found(kind: Kind = Kind.QTY, status: Status = Status.DRIFT) -> Difference:
     return Difference(kind, Severity.HIGH, status, ACCOUNT, BTC_NET, "1", None, "2", D(1), "venue holds 1 more")
 
 
+WHY = Explanation(BTC_NET, "QTY", D(1), (Part(Cause.FUNDING, D(1), ("funding|1",), "w"),), D(0))
+
+
 class Watched:
-    """Comparisons one after another, a second and a cut apart."""
+    """Comparisons one after another, a second and a cut apart, folded as a book does."""
 
     def __init__(self) -> None:
-        self.breaks: dict[BreakKey, BreakRecord] = {}
-        self.moves: list[Step] = []
+        self.known = Breaks()
+        self.sightings: Mapping[BreakKey, Sighting] = {}
+        self.moves: list[str] = []
         self.now = 0
+
+    @property
+    def breaks(self) -> dict[BreakKey, BreakRecord]:
+        return self.known.records
 
     def look(
         self, *differences: Difference, seconds: int = 1, looked_at: bool = True, booked: bool = False
     ) -> State | None:
         self.now += seconds * NS_PER_SECOND
-        self.breaks, moves = follow(
-            self.breaks,
-            differences,
+        followed = follow(
+            ACCOUNT,
+            self.known.known(self.now),
+            self.sightings,
+            [Finding(one, WHY, D(100)) for one in differences],
             cut=self.now,
             now=self.now,
             looked_at=lambda key: looked_at,
-            causes={KEY: ("FILL_MISSING", ("fill|7",))} if booked else None,
+            booked={KEY: ("FILL_MISSING", ("fill|7",))} if booked else None,
         )
-        self.moves += [one.step for _, one in moves]
+        for one in followed.moves:
+            self.known.refuse(one)
+            self.known.fold(one)
+        self.sightings = followed.sightings
+        self.moves += [one.step for one in followed.moves]
         return self.breaks[KEY].state if self.breaks else None
+
+    def start_again(self) -> None:
+        """Sightings do not outlive the process."""
+        self.sightings = {}
 
 
 def test_what_lasts_is_confirmed_and_what_goes_before_was_timing() -> None:
@@ -233,7 +257,7 @@ def test_the_wrong_side_that_comes_back_is_confirmed_at_once() -> None:
     watched.look(found(Kind.SIDE))
     watched.look()
     assert watched.look(found(Kind.SIDE)) is State.CONFIRMED
-    assert watched.moves == [Step.CONFIRM, Step.AUTO_RESOLVE, Step.RECUR, Step.CONFIRM]
+    assert watched.moves == ["DETECT", "CONFIRM", "AUTO_RESOLVE", "RECUR", "CONFIRM"]
 
 
 def test_a_quantity_that_turns_into_the_wrong_side_is_the_same_break() -> None:
@@ -264,25 +288,42 @@ def test_it_comes_back_within_a_day_as_the_same_break_and_later_as_another() -> 
     assert watched.look(found()) is State.DETECTED
     assert watched.breaks[KEY].recurrences == 1
     watched.look()
-    day = RECURS_WITHIN_NS // NS_PER_SECOND
+    day = KEPT_NS // NS_PER_SECOND
     assert watched.look(found(), seconds=day + 1) is State.DETECTED
     assert watched.breaks[KEY].recurrences == 0
 
 
-def test_what_ended_is_kept_for_a_day() -> None:
-    watched = Watched()
-    watched.look(found())
-    watched.look()
-    day = RECURS_WITHIN_NS // NS_PER_SECOND
-    assert watched.look(seconds=day) is State.EXPIRED_TIMING
-    assert watched.look() is None
-
-
-def test_an_open_break_is_not_confirmed_again() -> None:
+def test_an_open_break_is_not_confirmed_again_and_the_same_is_no_news() -> None:
     watched = Watched()
     for _ in range(5):
         watched.look(found())
-    assert watched.moves == [Step.CONFIRM]
+    assert watched.moves == ["DETECT", "CONFIRM"]
+
+
+def test_it_is_kept_as_what_it_shows() -> None:
+    watched = Watched()
+    watched.look(found())
+    shows = watched.breaks[KEY]
+    assert (shows.kind, shows.severity) == ("QTY", "HIGH")
+    assert (shows.difference, shows.rest, shows.worth) == (D(1), D(0), D(100))
+    assert shows.why == (Share("FUNDING", D(1), ("funding|1",), "w"),)
+    watched.look(replace(found(), difference=D(3), severity=Severity.CRITICAL))
+    assert watched.moves == ["DETECT", "CHANGE", "CONFIRM"]
+    shows = watched.breaks[KEY]
+    assert (shows.severity, shows.difference) == ("CRITICAL", D(3))
+
+
+def test_a_start_counts_cuts_anew_and_age_on() -> None:
+    watched = Watched()
+    watched.look(found())
+    watched.start_again()
+    assert watched.look(found()) is State.DETECTED
+    assert watched.look(found()) is State.CONFIRMED
+    waits = Watched()
+    waits.look(found(status=Status.PENDING))
+    waits.start_again()
+    seconds = IN_FLIGHT_NS_MAX // NS_PER_SECOND + 1
+    assert waits.look(found(status=Status.PENDING), seconds=seconds) is State.CONFIRMED
 
 
 sightings = st.lists(
@@ -298,9 +339,9 @@ def test_the_moves_of_a_break_replayed_lead_to_where_it_stands(looks: list[tuple
         count = len(watched.moves)
         watched.look(*([found(status=status)] if status else []), looked_at=looked_at, booked=booked)
         after = watched.breaks.get(KEY)
-        state = before.state if before is not None else State.DETECTED
+        state = None if before is None else before.state
         for step in watched.moves[count:]:
-            state = TRANSITIONS[state, step]
+            state = TRANSITIONS[state, Step(step)]
         if after is not None:
             assert after.state is state
             assert status is None or not after.ended

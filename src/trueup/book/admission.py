@@ -46,6 +46,8 @@ def check(event: e.Event, instruments: Instruments, unmatched: Callable[[str], D
             _price("price", event.price, _defined(instruments, event.instrument, event.instrument_version))
         case e.AdjustmentBooked():
             _adjustment(event, instruments)
+        case e.AdjustmentProposed() | e.Corrected() if event.adjustment is not None:
+            check(event.adjustment, instruments, unmatched)
         case e.RollBooked():
             terms = _defined(instruments, event.far, 1)
             _price("near_basis", event.near_basis, terms)
@@ -221,7 +223,7 @@ _AMOUNTS: Mapping[type, Sequence[str]] = {
 }
 """The decimal fields of each kind of event, and of an instrument's terms."""
 
-_PROSE = frozenset({"reason", "evidence", "cause", "payload", "details", "source", "cursor", "key"})
+_PROSE = frozenset({"reason", "evidence", "cause", "payload", "details", "source", "cursor", "key", "note"})
 """Fields that hold a text; every other one that holds characters is a name."""
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 import msgspec
 
 from trueup.book.admission import check, check_fills
-from trueup.book.breaks import Breaks
+from trueup.book.breaks import BREAK_EVENTS, BreakEvent, Breaks
 from trueup.book.control import STATEMENTS, Control, refuse
 from trueup.book.orders import Orders
 from trueup.book.position import PositionState
@@ -55,7 +55,7 @@ class Book:
         matched: How much of each declared trade is superseded, by id.
         claimed: How much of each venue fill superseded declared trades, by fact key.
         quarantined: How many facts were refused a booking so far.
-        breaks: What the newest comparison with the venue found.
+        breaks: What the newest comparison with the venue found, and what became of it.
         control: What programs stated.
         learnt: What answers said of the account itself, by name.
         cursor: Up to where the venue's history is booked; None when it was never pulled.
@@ -101,6 +101,8 @@ class Book:
         """
         if self.account == CONTROL or type(event) in STATEMENTS:
             refuse(event, self.account, self.control)
+        if type(event) in BREAK_EVENTS:
+            self.breaks.refuse(cast("BreakEvent", event))
         check(event, self.instruments, self.unmatched)
 
     def refusals(self, facts: Sequence[e.Fact]) -> dict[int, BadInput]:
@@ -331,6 +333,9 @@ class Book:
     def _compared(self, event: e.Compared) -> None:
         self.breaks.record(event, self.seq)
 
+    def _of_a_break(self, event: BreakEvent) -> None:
+        self.breaks.fold(event)
+
     def _stated(self, event: Statement) -> None:
         self.control.fold(event, self.seq)
 
@@ -401,7 +406,8 @@ class Book:
     def _fold_everything_again(self) -> None:
         """A balance's opening cut came after facts that it contains: start over, with the cuts known beforehand."""
         events = list(self._history())
-        self.orders, self.control, self.quarantined, self._cut_late = Orders(), Control(), 0, False
+        self.orders, self.control, self.breaks = Orders(), Control(), Breaks()
+        self.quarantined, self._cut_late = 0, False
         for state in (
             self.tracks,
             self._by_side,
@@ -445,6 +451,7 @@ class Book:
         e.SourceRead: _source,
         e.CursorMoved: _cursor,
         e.Compared: _compared,
+        **dict.fromkeys(BREAK_EVENTS, _of_a_break),
         **dict.fromkeys(STATEMENTS, _stated),
     }
 

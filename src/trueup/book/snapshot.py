@@ -16,11 +16,20 @@ import msgspec
 
 from trueup.book.book import Book, History, Mark
 from trueup.book.holding import Holding
+from trueup.book.lifecycle import BreakRecord
 from trueup.book.position import PositionState
 from trueup.book.track import Track
 from trueup.book.wallet import Wallet
 from trueup.model.errors import BadInput
-from trueup.model.events import Compared, OrderReported, TradeDeclared
+from trueup.model.events import (
+    AdjustmentBooked,
+    AdjustmentProposed,
+    Compared,
+    Corrected,
+    OrderReported,
+    Restricted,
+    TradeDeclared,
+)
 from trueup.model.facts import OrderKey
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.instruments import Instrument
@@ -33,6 +42,9 @@ FORMAT = 3
 FOLLOWED = 4
 """The format of a book that has a cursor. One without is written as it was before there were any, so snapshots and
 hashes from that time stay what they are."""
+
+WATCHED = 5
+"""The format of a book whose breaks have a life, for the same reason."""
 
 
 class _HoldingRecord(msgspec.Struct, array_like=True, gc=False):
@@ -117,6 +129,15 @@ class _FollowedRecord(_BookRecord, gc=False):
     cursor: str | None = None
 
 
+class _WatchedRecord(_FollowedRecord, gc=False):
+    breaks: list[BreakRecord] = []
+    corrections: list[Corrected] = []
+    adjustments: dict[str, AdjustmentBooked] = {}
+    proposed: list[AdjustmentProposed] = []
+    approvals: dict[str, tuple[str, ...]] = {}
+    restriction: Restricted | None = None
+
+
 class _Snapshot(msgspec.Struct, array_like=True, gc=False):
     """What is proved, and beside it what may differ between equal books.
 
@@ -189,11 +210,11 @@ def restore(data: bytes, history: History | None = None) -> Book:
     """
     outer = _outer(data)
     try:
-        record = msgspec.msgpack.decode(outer.book, type=_FollowedRecord)
+        record = msgspec.msgpack.decode(outer.book, type=_WatchedRecord)
     except msgspec.DecodeError as error:
         raise _unusable(str(error)) from error
-    if record.format not in {FORMAT, FOLLOWED}:
-        raise _unusable(f"format {record.format}, this version reads {FORMAT} and {FOLLOWED}")
+    if record.format not in {FORMAT, FOLLOWED, WATCHED}:
+        raise _unusable(f"format {record.format}, this version reads {FORMAT} to {WATCHED}")
     book = Book(record.account, history or _no_history)
     book.seq = outer.seq
     book.latest = outer.latest
@@ -209,6 +230,7 @@ def restore(data: bytes, history: History | None = None) -> Book:
     book.cursor = record.cursor
     if record.compared is not None:
         book.breaks.record(record.compared, outer.compared_seq)
+    _restore_breaks(book, record)
     book.control.portfolio = record.portfolio
     book.control.pyramids = record.pyramids
     book.control.details = record.details
@@ -222,9 +244,19 @@ def restore(data: bytes, history: History | None = None) -> Book:
     return book
 
 
+def _restore_breaks(book: Book, record: _WatchedRecord) -> None:
+    breaks = book.breaks
+    breaks.records = {one.key: one for one in record.breaks}
+    breaks.corrections = record.corrections
+    breaks.adjustments = record.adjustments
+    breaks.proposed = {(one.subject, one.sort): one for one in record.proposed}
+    breaks.approvals = record.approvals
+    breaks.restriction = record.restriction
+
+
 def _core(book: Book) -> bytes:
     record = _BookRecord(
-        format=FORMAT if book.cursor is None else FOLLOWED,
+        format=FORMAT,
         account=book.account,
         instruments=[
             terms for _, versions in sorted(book.instruments.items()) for _, terms in sorted(versions.items())
@@ -244,9 +276,25 @@ def _core(book: Book) -> bytes:
         details=book.control.details,
         waiting=book.control.waiting,
     )
+    if book.breaks.followed:
+        return _encoder.encode(_watched(record, book))
     if book.cursor is not None:
-        record = _FollowedRecord(**msgspec.structs.asdict(record), cursor=book.cursor)
+        record = _FollowedRecord(**{**msgspec.structs.asdict(record), "format": FOLLOWED}, cursor=book.cursor)
     return _encoder.encode(record)
+
+
+def _watched(record: _BookRecord, book: Book) -> _WatchedRecord:
+    breaks = book.breaks
+    return _WatchedRecord(
+        **{**msgspec.structs.asdict(record), "format": WATCHED},
+        cursor=book.cursor,
+        breaks=[one for _, one in sorted(breaks.records.items())],
+        corrections=breaks.corrections,
+        adjustments=breaks.adjustments,
+        proposed=[one for _, one in sorted(breaks.proposed.items())],
+        approvals=breaks.approvals,
+        restriction=breaks.restriction,
+    )
 
 
 def _outer(data: bytes) -> _Snapshot:

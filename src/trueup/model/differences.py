@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+from trueup.model.breaks import BreakKey
 from trueup.model.identifiers import AccountId, PositionKey, Seq
 from trueup.model.positions import OpenOrder
 
@@ -140,8 +141,8 @@ class Break(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
     evidence: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str]:
-        """Which break of the account it is, from one comparison to the next."""
+    def key(self) -> BreakKey:
+        """Which difference of the account it is, from one comparison to the next."""
         return self.subject, self.kind
 
 

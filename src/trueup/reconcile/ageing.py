@@ -5,9 +5,9 @@ from decimal import Decimal
 from enum import IntEnum
 from itertools import pairwise
 
+from trueup.book.lifecycle import BreakRecord
 from trueup.model.errors import BadInput
 from trueup.model.times import NS_PER_SECOND
-from trueup.reconcile.lifecycle import BreakRecord
 
 _MINUTE = 60 * NS_PER_SECOND
 

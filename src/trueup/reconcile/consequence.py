@@ -8,10 +8,11 @@ from decimal import Decimal
 
 import msgspec
 
+from trueup.book.lifecycle import BreakRecord
+from trueup.model.breaks import BreakKey, State
 from trueup.model.differences import Severity
 from trueup.model.identifiers import AccountId
 from trueup.model.numbers import ZERO, canonical, exact
-from trueup.reconcile.lifecycle import BreakKey, BreakRecord, State
 from trueup.reconcile.policy import Policies
 
 
@@ -32,12 +33,16 @@ class Consequence(msgspec.Struct, frozen=True):
 
 
 def consequence(
-    breaks: Collection[BreakRecord], exposures: Mapping[BreakKey, Decimal | None], policies: Policies
+    account: AccountId,
+    breaks: Collection[BreakRecord],
+    exposures: Mapping[BreakKey, Decimal | None],
+    policies: Policies,
 ) -> Consequence:
     """What an account's breaks forbid.
 
     Args:
-        breaks: Of one account; those that ended or were not confirmed yet do not count.
+        account: Whose breaks.
+        breaks: Those that ended or were not confirmed yet do not count.
         exposures: What each difference is worth; one that is named with None, or not at all, is unknown and breaks
             every bound.
         policies: For the storm rule and the critical bound.
@@ -47,8 +52,8 @@ def consequence(
     )
     critical = [one for one in standing if one.severity == Severity.CRITICAL.name]
     instruments = {_instrument(one) for one in critical}
-    reasons = [f"{one.kind} of {one.key[1]} is critical" for one in critical]
-    over = _over(standing, exposures, policies)
+    reasons = [f"{one.kind} of {one.key[0]} is critical" for one in critical]
+    over = _over(standing, exposures, policies.critical_of(account))
     if over:
         reasons.append(over)
     halted = is_storm(standing, policies)
@@ -64,18 +69,17 @@ def consequence(
 
 def is_storm(breaks: Collection[BreakRecord], policies: Policies) -> bool:
     """Whether so many subjects differ at once that the source is to be doubted rather than each of them."""
-    return len({one.key[1] for one in breaks if not one.ended}) > policies.storm
+    return len({one.key[0] for one in breaks if not one.ended}) > policies.storm
 
 
 def _instrument(record: BreakRecord) -> str:
     """The instrument of a position's break; empty for a break that concerns the account."""
-    return record.key[1].rpartition(" ")[0]
+    return record.key[0].rpartition(" ")[0]
 
 
-def _over(standing: Sequence[BreakRecord], exposures: Mapping[BreakKey, Decimal | None], policies: Policies) -> str:
-    """Why the breaks of an account together are critical; empty when they are not."""
-    bound = policies.critical_of(AccountId(standing[0].key[0])) if standing else None
-    if bound is None:
+def _over(standing: Sequence[BreakRecord], exposures: Mapping[BreakKey, Decimal | None], bound: Decimal | None) -> str:
+    """Why the breaks of an account together are critical; empty when they are not, or there is no bound."""
+    if bound is None or not standing:
         return ""
     worths = [exposures.get(one.key) for one in standing]
     known = [worth for worth in worths if worth is not None]

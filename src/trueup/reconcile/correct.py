@@ -3,12 +3,14 @@
 A plan books nothing. It is the same for a dry run and for the real thing, so that what is shown is what is done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
+from trueup.book.lifecycle import BreakRecord
 from trueup.model import events as e
+from trueup.model.breaks import State
 from trueup.model.differences import Difference, Kind
 from trueup.model.errors import BadInput
 from trueup.model.facts import fact_key, order_key
@@ -18,8 +20,7 @@ from trueup.reconcile.adjust import adjustment_id, adjustment_price
 from trueup.reconcile.consequence import is_storm
 from trueup.reconcile.explain.causes import Action, Cause, Explanation
 from trueup.reconcile.explain.taxonomy import OF_AMOUNTS, OF_KIND, TAXONOMY
-from trueup.reconcile.lifecycle import BreakRecord, State
-from trueup.reconcile.policy import Approval, Budget, Mode, Policies, Policy, Spent, budget_left, is_approved
+from trueup.reconcile.policy import Budget, Mode, Policies, Policy, budget_left, is_approved
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -47,6 +48,8 @@ class Circumstances(msgspec.Struct, frozen=True):
         cut: Venue time of the snapshot; without one there is nothing to adjust to.
         now: Our time in nanoseconds.
         missing: The venue's facts that our book lacks.
+        spent: Corrections of the last day.
+        approvals: Keys that approved, by adjustment id.
         doubts: Why nothing may be corrected now, in words: a stale or partial source, a connection that has only just
             come back, another writer that may be active.
     """
@@ -56,8 +59,8 @@ class Circumstances(msgspec.Struct, frozen=True):
     author: str
     missing: Sequence[e.Fact] = ()
     instruments: Mapping[str, Instrument] = msgspec.field(default_factory=dict)
-    spent: Sequence[Spent] = ()
-    approvals: Sequence[Approval] = ()
+    spent: Sequence[e.Corrected] = ()
+    approvals: Mapping[str, Collection[str]] = msgspec.field(default_factory=dict)
     doubts: Sequence[str] = ()
 
 

@@ -1,19 +1,20 @@
-"""What a comparison does to the breaks that are known: which begin, last, wait, come back, or are over.
+"""What a comparison does to the breaks that are known: which begin, last, change, come back, or are over.
 
 A break ends only when a comparison that looked at its subject did not find it. One that could not look changes nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 
-from msgspec.structs import replace
+import msgspec
 
+from trueup.book.lifecycle import SEEN, BreakRecord, moved
+from trueup.model.breaks import BreakKey, Share, State, Step
 from trueup.model.differences import Difference, Kind, Status
-from trueup.model.times import NS_PER_SECOND
-from trueup.reconcile.lifecycle import BreakKey, BreakRecord, Move, State, Step, moved
-from trueup.reconcile.persistence import Belief, belief, see
-
-RECURS_WITHIN_NS = 24 * 60 * 60 * NS_PER_SECOND
-"""A break that comes back within this time after its end is the same one; afterwards its record is no longer kept."""
+from trueup.model.events import BreakMoved
+from trueup.model.identifiers import AccountId
+from trueup.reconcile.explain.causes import Explanation
+from trueup.reconcile.persistence import Belief, Sighting, belief, resumed, see
 
 BREAK_STATUSES = frozenset({Status.DRIFT, Status.PENDING})
 """What was found; a part that could not be compared is no break, and an average for information is none either."""
@@ -24,79 +25,117 @@ ONE_BREAK = dict.fromkeys((Kind.SIDE, Kind.MISSING_OURS, Kind.MISSING_THEIRS), K
 AGREES_AGAIN = "agrees again"
 """The rule that ends a break when a comparison no longer finds it."""
 
-Followed = tuple[dict[BreakKey, BreakRecord], list[tuple[BreakKey, Move]]]
-"""The breaks afterwards, and the moves that led there; a break without a move before it has just begun."""
+SHARES_MAX, EVIDENCE_MAX = 50, 20
+"""Causes kept with a break, and identities with each cause."""
+
+Booked = tuple[str, tuple[str, ...]]
+"""What was booked for a break: the cause that it put right, and the identities of the entries."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A difference, what it is put down to, and its exposure; None when unknown."""
+
+    found: Difference
+    why: Explanation
+    worth: Decimal | None = None
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """What a comparison did to the breaks of an account.
+
+    Attributes:
+        moves: In order; each possible where the one before it led.
+        sightings: Of the breaks that were not confirmed yet. They need not outlive the process.
+    """
+
+    moves: tuple[BreakMoved, ...]
+    sightings: Mapping[BreakKey, Sighting]
+
+
+def break_key(found: Difference) -> BreakKey:
+    """Which break a difference is."""
+    return found.subject, ONE_BREAK.get(found.kind, found.kind).value
 
 
 def follow(
+    account: AccountId,
     known: Mapping[BreakKey, BreakRecord],
-    found: Iterable[Difference],
+    sightings: Mapping[BreakKey, Sighting],
+    findings: Iterable[Finding],
     *,
     cut: int | None,
     now: int,
     looked_at: Callable[[BreakKey], bool],
-    causes: Mapping[BreakKey, tuple[str, tuple[str, ...]]] | None = None,
+    booked: Mapping[BreakKey, Booked] | None = None,
 ) -> Followed:
     """Follow every break over one comparison.
 
     Args:
-        known: The breaks of the account before.
-        found: What the comparison found.
+        account: Whose breaks.
+        known: Those that stand, and those that ended less than a day ago.
+        sightings: What earlier comparisons of this process saw of them.
+        findings: What the comparison found.
         cut: The venue's time of its answer.
         now: Our time in nanoseconds.
         looked_at: Whether the comparison held the subject of a break against the venue.
-        causes: What corrections since the last comparison booked, by break: the cause and the entries' identities.
+        booked: What corrections since the last comparison booked, by break.
     """
-    differences = {_key(one): one for one in found if one.status in BREAK_STATUSES}
-    after = {key: record for key, record in known.items() if key in differences or not _forgotten(record, now)}
-    moves: list[tuple[BreakKey, Move]] = []
-    for key, record in list(after.items()):
-        if key not in differences and not record.ended and looked_at(key):
-            moves.append((key, _over(record, now, (causes or {}).get(key))))
+    differences = {break_key(one.found): one for one in findings if one.found.status in BREAK_STATUSES}
+    seen: dict[BreakKey, Sighting] = {}
+    moves = [
+        _over(account, record, now, (booked or {}).get(key))
+        for key, record in known.items()
+        if key not in differences and not record.ended and looked_at(key)
+    ]
     for key, one in differences.items():
-        after[key], steps = _seen(key, known.get(key), one, cut, now)
-        moves.extend((key, step) for step in steps)
-    for key, move in moves:
-        after[key] = moved(after[key], move)
-    return after, moves
+        record = known.get(key)
+        before = sightings.get(key)
+        if record is not None and record.state is State.DETECTED:
+            before = before or resumed(record.detected_at)
+        seen[key] = see(before if record is not None and not record.ended else None, one.found, cut, now)
+        moves.extend(_steps(account, record, one, seen[key], now))
+    kept = {key: sighting for key, sighting in sightings.items() if key in known and not looked_at(key)}
+    return Followed(tuple(moves), {**kept, **seen})
 
 
-def _forgotten(record: BreakRecord, now: int) -> bool:
-    """Whether a break ended so long ago that it is another one when it comes back."""
-    return record.ended and now - record.moved_at > RECURS_WITHIN_NS
-
-
-def _key(found: Difference) -> BreakKey:
-    return found.account, found.subject, ONE_BREAK.get(found.kind, found.kind).value
-
-
-def _seen(
-    key: BreakKey, record: BreakRecord | None, found: Difference, cut: int | None, now: int
-) -> tuple[BreakRecord, list[Move]]:
-    """A record that has seen the difference, and the moves that follow."""
-    if record is not None and _forgotten(record, now):
-        record = None
-    again = record is not None and record.ended
-    sighting = see(None if record is None or again else record.sighting, found, cut, now)
-    if record is None:
-        record = BreakRecord(key=key, state=State.DETECTED, detected_at=now, moved_at=now, sighting=sighting)
-    record = replace(record, sighting=sighting, kind=found.kind.value, severity=found.severity.name)
-    return record, list(_steps(record, now, again=again))
-
-
-def _steps(record: BreakRecord, now: int, *, again: bool) -> Iterator[Move]:
-    if again:
-        yield Move(step=Step.RECUR, at=now)
-    if again or record.state is State.DETECTED:
-        believed = belief(record.sighting, record.kind, now)
+def _steps(
+    account: AccountId, record: BreakRecord | None, finding: Finding, sighting: Sighting, now: int
+) -> Iterator[BreakMoved]:
+    found, why = finding.found, finding.why
+    key = break_key(found)
+    step = Step.DETECT if record is None else Step.RECUR if record.ended else Step.CHANGE
+    shares = tuple(Share(part.cause.value, part.amount, part.evidence[:EVIDENCE_MAX], part.words) for part in why.parts)
+    as_seen = BreakMoved(
+        account,
+        *key,
+        step,
+        now,
+        kind=found.kind.value,
+        severity=found.severity.name,
+        difference=found.difference,
+        why=shares[:SHARES_MAX],
+        rest=why.rest,
+        worth=finding.worth,
+    )
+    if step is not Step.CHANGE or _is_news(record, as_seen):
+        record = moved(record, as_seen)
+        yield as_seen
+    if record is not None and record.state is State.DETECTED:
+        believed = belief(sighting, found.kind.value, now)
         if believed is not Belief.WAIT:
-            yield Move(step=Step.CONFIRM, at=now, by=believed.value)
+            yield BreakMoved(account, *key, Step.CONFIRM, now, by=believed.value)
 
 
-def _over(record: BreakRecord, now: int, booked: tuple[str, tuple[str, ...]] | None) -> Move:
+def _is_news(record: BreakRecord | None, as_seen: BreakMoved) -> bool:
+    """Whether a break shows as something else; what it is worth moves with the market, and is told with the rest."""
+    return any(getattr(record, name) != getattr(as_seen, name) for name in SEEN if name != "worth")
+
+
+def _over(account: AccountId, record: BreakRecord, now: int, booked: Booked | None) -> BreakMoved:
     """How a break ends that is no longer found: by what was booked for it, by time alone, or as no one knows why."""
     if booked is not None:
-        return Move(step=Step.AUTO_RESOLVE, at=now, by="booked", cause=booked[0], evidence=booked[1])
+        cause, entries = booked
+        return BreakMoved(account, *record.key, Step.AUTO_RESOLVE, now, by="booked", cause=cause, evidence=entries)
     if record.state is State.DETECTED:
-        return Move(step=Step.EXPIRE, at=now)
-    return Move(step=Step.AUTO_RESOLVE, at=now, by=AGREES_AGAIN, cause="UNEXPLAINED")
+        return BreakMoved(account, *record.key, Step.EXPIRE, now)
+    return BreakMoved(account, *record.key, Step.AUTO_RESOLVE, now, by=AGREES_AGAIN, cause="UNEXPLAINED")

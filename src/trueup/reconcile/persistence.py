@@ -55,6 +55,11 @@ def see(before: Sighting | None, found: Difference, cut: int | None, now: int) -
     return Sighting(before.first_at, 0 if pending else before.cuts + 1, cut, pending)
 
 
+def resumed(first_at: int) -> Sighting:
+    """Of a break that was detected before a start: cuts are not kept, so they are counted anew, and its age is not."""
+    return Sighting(first_at, 0, None, pending=True)
+
+
 def belief(
     sighting: Sighting, kind: str, now: int, *, cuts: int = CUTS, in_flight_ns_max: int = IN_FLIGHT_NS_MAX
 ) -> Belief:

@@ -1,11 +1,12 @@
 """What may be corrected without asking, how much of it, and whose word allows more (domain rules 2.6 and 2.7)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from enum import IntEnum
 
 import msgspec
 
+from trueup.model.events import Corrected
 from trueup.model.identifiers import AccountId
 from trueup.model.numbers import ZERO
 from trueup.model.times import NS_PER_SECOND
@@ -72,13 +73,6 @@ class Policies(msgspec.Struct, frozen=True):
         return self.critical.get(account, self.critical.get(""))
 
 
-class Spent(msgspec.Struct, frozen=True):
-    """One correction that was booked; ``adjusted`` is what it was worth, zero for the venue's own records."""
-
-    at: int
-    adjusted: Decimal = ZERO
-
-
 class Budget(msgspec.Struct, frozen=True):
     """What is left to be spent in an account at one time."""
 
@@ -90,7 +84,7 @@ class Budget(msgspec.Struct, frozen=True):
         return Budget(self.corrections - 1, self.adjusted - worth)
 
 
-def budget_left(policies: Policies, spent: Iterable[Spent], now: int) -> Budget:
+def budget_left(policies: Policies, spent: Iterable[Corrected], now: int) -> Budget:
     """What past corrections leave of the budgets of the last hour and the last day."""
     recent = [one for one in spent if now - one.at < _DAY]
     hour = sum(now - one.at < _HOUR for one in recent)
@@ -98,22 +92,10 @@ def budget_left(policies: Policies, spent: Iterable[Spent], now: int) -> Budget:
     return Budget(policies.corrections_per_hour - hour, policies.adjusted_per_day - adjusted)
 
 
-class Approval(msgspec.Struct, frozen=True):
-    """Somebody's consent to one adjustment, numbers and all: its id is made of them.
-
-    Attributes:
-        key: With which it was given: the same key twice is one person.
-    """
-
-    adjustment_id: str
-    key: str
-    at: int
-
-
 APPROVERS = 2
-"""Different keys that an adjustment beyond the limit needs."""
+"""Different keys that an adjustment beyond the limit needs: the same key twice is one person."""
 
 
-def is_approved(adjustment_id: str, approvals: Iterable[Approval]) -> bool:
-    """Whether enough different keys consented."""
-    return len({one.key for one in approvals if one.adjustment_id == adjustment_id and one.key}) >= APPROVERS
+def is_approved(adjustment_id: str, approvals: Mapping[str, Collection[str]]) -> bool:
+    """Whether enough different keys consented to an adjustment, numbers and all: its id is made of them."""
+    return len(set(approvals.get(adjustment_id, ())) - {""}) >= APPROVERS
