@@ -8,7 +8,7 @@ within a budget, so that a venue in trouble is not buried under retries.
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Literal
@@ -64,6 +64,7 @@ class Call(msgspec.Struct, frozen=True):
 
     Attributes:
         path: Below the base address.
+        query: A name with several values is written once for each.
         weight: What the venue's limits count it as.
         writes: Whether it may change anything at the venue: such a call is never made again by itself.
         timed: Whether it carries a time that the venue holds against its own clock.
@@ -72,7 +73,7 @@ class Call(msgspec.Struct, frozen=True):
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
-    query: Mapping[str, str] = {}
+    query: Mapping[str, str | Sequence[str]] = {}
     content: bytes = b""
     headers: Mapping[str, str] = {}
     weight: int = 1
