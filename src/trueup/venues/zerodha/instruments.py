@@ -64,6 +64,27 @@ class Key(msgspec.Struct, frozen=True):
         """Whether it is shares that become holdings."""
         return self.exchange in _CASH_MARKETS and self.product in DELIVERY
 
+    @property
+    def in_units(self) -> bool:
+        """Whether its quantities count units, and not lots."""
+        return self.exchange in _IN_UNITS
+
+    @property
+    def symbol(self) -> str:
+        """Ours."""
+        base = f"{self.exchange}.{self.tradingsymbol}.{self.product}"
+        return f"{base}/{RUPEE}" if self.delivered else f"{base}/{RUPEE}:{RUPEE}"
+
+    @classmethod
+    def of_symbol(cls, symbol: str) -> "Key":
+        """What a symbol of ours names. Raises :class:`BadInput` where it names nothing at Kite."""
+        exchange, _, rest = symbol.partition("/")[0].partition(".")
+        name, _, product = rest.rpartition(".")
+        found = key({"exchange": exchange, "tradingsymbol": name, "product": product})
+        if found.symbol != symbol:
+            raise BadInput("instrument", symbol, "not a symbol of Kite", remedy=f"It is written {found.symbol}.")
+        return found
+
 
 class Terms(msgspec.Struct, frozen=True):
     """One row of the instruments file.
@@ -106,8 +127,8 @@ def define(which: Key, multiplier: Decimal | None, terms: Terms | None) -> Instr
     Raises:
         BadInput: Its quantity counts lots of unknown size, or shares are said to have a multiplier.
     """
-    spot, base = which.delivered, f"{which.exchange}.{which.tradingsymbol}.{which.product}"
-    if multiplier is None and which.exchange not in _IN_UNITS:
+    spot = which.delivered
+    if multiplier is None and not which.in_units:
         raise BadInput(
             "multiplier",
             "",
@@ -118,15 +139,15 @@ def define(which: Key, multiplier: Decimal | None, terms: Terms | None) -> Instr
         raise BadInput("multiplier", multiplier, "shares are counted one by one", remedy="Save the answer again.")
     lot = terms.lot_size if terms is not None else None
     return Instrument(
-        symbol=f"{base}/{RUPEE}" if spot else f"{base}/{RUPEE}:{RUPEE}",
+        symbol=which.symbol,
         native_symbol=which.native,
         kind="spot" if spot else "linear",
-        base=base,
+        base=which.symbol.partition("/")[0],
         quote=RUPEE,
         settle=RUPEE,
         contract_size=multiplier or ONE,
         price_tick=terms.price_tick if terms is not None else None,
-        quantity_step=lot if which.exchange in _IN_UNITS else ONE,
+        quantity_step=lot if which.in_units else ONE,
         expiry=terms.expiry if terms is not None else None,
         wallet=COMMODITY if which.exchange in _COMMODITIES else EQUITY,
     )

@@ -3,7 +3,7 @@
 A fact never depends on it in part: where a lot's size is not known the row is refused, and read again later.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from trueup.model.differences import VenuePosition
@@ -14,6 +14,9 @@ from trueup.model.instruments import Instrument
 from trueup.venues.zerodha import instruments
 from trueup.venues.zerodha.instruments import Key, Terms
 
+FindTerms = Callable[[tuple[str, str]], Terms | None]
+"""Terms by exchange and tradingsymbol; None where there are none."""
+
 _USER = "user_id"
 
 
@@ -22,7 +25,8 @@ class Known:
 
     Attributes:
         learnt: What answers said of the account itself, by name.
-        terms: Rows of the instruments file, by exchange and tradingsymbol.
+        terms: Rows of the instruments file that were read, by exchange and tradingsymbol.
+        find_terms: Finds one of them; those of the day's file are found there.
         tags: Our ids of orders, by order id.
         positions: What is held apart from delivery; None until a positions answer was read.
         today: What today's trades changed of delivery, by symbol; None until then.
@@ -34,6 +38,7 @@ class Known:
         self.account = account
         self.learnt = dict(learnt)
         self.terms: dict[tuple[str, str], Terms] = {}
+        self.find_terms: FindTerms = self.terms.get
         self.tags: dict[str, str] = {}
         self.positions: Mapping[str, VenuePosition] | None = None
         self.today: Mapping[str, Decimal] | None = None
@@ -60,11 +65,22 @@ class Known:
             )
         known = self._instruments.get(key.native)
         if known is None:
-            terms = self.terms.get((key.exchange, key.tradingsymbol))
+            terms = self.find_terms((key.exchange, key.tradingsymbol))
             known = instruments.define(key, multiplier or on_record, terms)
             self._instruments[key.native] = self._new[key.native] = known
             self._multipliers[contract] = known.contract_size
         return known
+
+    def fork(self) -> "Known":
+        """One that knows as much of what is traded, and shares it from then on; of the account's state it knows nothing."""
+        other = Known(self.account, (), self.learnt)
+        other.learnt, other.terms, other.find_terms = self.learnt, self.terms, self.find_terms
+        other.tags, other._instruments, other._multipliers = self.tags, self._instruments, self._multipliers
+        return other
+
+    def instruments(self) -> dict[str, Instrument]:
+        """All that were met, by symbol."""
+        return {instrument.symbol: instrument for instrument in self._instruments.values()}
 
     def delivery(self) -> list[Instrument]:
         """What is held as shares, as far as it was met."""
