@@ -14,6 +14,11 @@ from trueup.model.instruments import Instrument
 from trueup.venues import rows
 from trueup.venues.rows import Row
 
+_PERPETUAL = "PERPETUAL"
+
+_SYMBOL = re.compile(
+    r"([A-Z0-9]{1,16})/([A-Z0-9]{1,16})(?::([A-Z0-9]{1,16})(?:-([0-9]{1,2}[A-Z]{3}[0-9]{2}))?)?", re.ASCII
+)
 _NAME = re.compile(r"([A-Z0-9]{1,16})(?:_([A-Z0-9]{1,16}))?(?:-(PERPETUAL|[0-9]{1,2}[A-Z]{3}[0-9]{2}))?", re.ASCII)
 _USD = "USD"
 
@@ -40,8 +45,26 @@ def from_name(name: str, wallet: str) -> Instrument:
     if term is None:
         return Instrument(f"{base}/{quote}", name, "spot", base, str(quote), str(quote), wallet=wallet)
     settle = quote or base
-    symbol = f"{base}/{quote or _USD}:{settle}" + ("" if term == "PERPETUAL" else f"-{term}")
+    symbol = f"{base}/{quote or _USD}:{settle}" + ("" if term == _PERPETUAL else f"-{term}")
     return Instrument(symbol, name, "linear" if quote else "inverse", base, quote or _USD, settle, wallet=wallet)
+
+
+def from_symbol(symbol: str, wallet: str) -> Instrument:
+    """The terms of an instrument by its canonical symbol, as far as its name says them.
+
+    Raises:
+        BadInput: Nothing that the engine has a name for.
+    """
+    match = _SYMBOL.fullmatch(symbol)
+    if match is None:
+        raise _no_symbol(symbol)
+    base, quote, settle, day = match.groups()
+    pair = f"{base}_{quote}"
+    name = pair if settle is None else f"{base if settle == base else pair}-{day or _PERPETUAL}"
+    terms = from_name(name, wallet)
+    if terms.symbol != symbol:  # BTC/EUR:BTC, say: what settles in the coin is priced in dollars
+        raise _no_symbol(symbol)
+    return terms
 
 
 def from_row(row: Row, wallet: str) -> Instrument:
@@ -55,7 +78,7 @@ def from_row(row: Row, wallet: str) -> Instrument:
             remedy="Leave it out: it is not booked.",
         )
     term = named.native_symbol.partition("-")[2]
-    dated = term not in {"", "PERPETUAL"} and row.get("expiration_timestamp") is not None
+    dated = term not in {"", _PERPETUAL} and row.get("expiration_timestamp") is not None
     return Instrument(
         symbol=named.symbol,
         native_symbol=named.native_symbol,
@@ -68,6 +91,12 @@ def from_row(row: Row, wallet: str) -> Instrument:
         expiry=rows.milliseconds(row, "expiration_timestamp") if dated else None,
         max_leverage=rows.optional_decimal(row, "max_leverage"),
         wallet=wallet,
+    )
+
+
+def _no_symbol(symbol: str) -> BadInput:
+    return BadInput(
+        "instrument", rows.shown(symbol), "the engine has no such name", remedy="Write it like ETH/USDC:USDC."
     )
 
 

@@ -9,7 +9,7 @@ from trueup.model.errors import BadInput
 from trueup.model.events import FillBooked, FundingPaid, OrderReported, TransferBooked
 from trueup.model.identifiers import AccountId, Side
 from trueup.model.instruments import Instrument, wallet_currency
-from trueup.model.numbers import ZERO, canonical
+from trueup.model.numbers import ZERO, canonical, exact
 from trueup.venues import rows
 from trueup.venues.jsonrpc_derivatives.instruments import from_name
 from trueup.venues.rows import Row
@@ -19,16 +19,26 @@ _LIQUIDITY = {"M": "maker", "T": "taker"}
 _STATUS = {
     "open": "open",
     "untriggered": "open",
-    "triggered": "open",
+    "triggered": "canceled",
     "filled": "filled",
     "cancelled": "canceled",
     "rejected": "rejected",
     "expired": "expired",
 }
-_TRANSFERS = {"deposit": "deposit", "withdrawal": "withdrawal", "transfer": "internal"}
+"""Ours for each state. A trigger that fired is over: it traded nothing, and an order of its own took its place."""
+
+_TRANSFERS = {
+    "deposit": "deposit",
+    "withdrawal": "withdrawal",
+    "transfer": "internal",
+    "swap": "swap",
+    "correction": "correction",
+}
 _MARKET_PRICE = "market_price"
-_AS_TRADE = frozenset({"trade", "liquidation", "delivery"})
-"""Entries of the log whose money is that of a trade, which is booked from the trade itself."""
+_AS_TRADE = frozenset({"trade", "liquidation", "settlement"})
+"""Entries of the log whose money is booked from trades, but for the funding that came with it."""
+
+_DELIVERED: dict[str, Side] = {"close buy": "buy", "close sell": "sell"}
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -126,20 +136,47 @@ def balance(context: Context, row: Row) -> tuple[str, Decimal | None]:
     """The balance of a currency; None while something is held, since the engine marks it to market each day."""
     currency = wallet_currency(rows.text(row, "currency"), context.wallet)
     held = ("maintenance_margin", "session_upl", "options_value")
-    flat = not any(rows.decimal(row, field) if row.get(field) is not None else ZERO for field in held)
+    flat = not any(rows.optional_decimal(row, field) for field in held)
     return currency, rows.decimal(row, "equity") if flat and row.get("maintenance_margin") is not None else None
 
 
-def money(context: Context, row: Row) -> TransferBooked | FundingPaid | None:
+def cash(context: Context, row: Row, unsettled: Decimal) -> tuple[str, Decimal | None]:
+    """The balance of a currency as a book keeps it: what trades realised is in it, what positions are worth is not.
+
+    Equity is the cash, the session's P&L of futures, and the worth of options; ``futures_pl`` is what is not realised
+    by average prices, whatever was settled each day.
+
+    Args:
+        context: Of the answer.
+        row: An account summary.
+        unsettled: Funding of this session in its equity, which the log tells when it is settled.
+
+    Returns:
+        The balance's name and amount; None for the amount while options are held, since their premiums are not booked.
+    """
+    currency = wallet_currency(rows.text(row, "currency"), context.wallet)
+    if rows.optional_decimal(row, "options_value"):
+        return currency, None
+    with exact():
+        return currency, rows.decimal(row, "equity") - rows.decimal(row, "futures_pl") - unsettled
+
+
+def unsettled(context: Context, row: Row) -> tuple[str, Decimal]:
+    """Funding that a position was paid in this session, and its currency."""
+    return context.instrument(row).settle, rows.optional_decimal(row, "realized_funding") or ZERO
+
+
+def money(context: Context, row: Row) -> TransferBooked | FundingPaid | FillBooked | None:
     """What an entry of the transaction log moved apart from trades; None for a trade's own, and for no funding.
 
-    A settlement pays what the book has as realised or unrealised P&L already; only its funding is booked.
+    A settlement pays what the book has as realised or unrealised P&L already; only its funding is booked. A delivery
+    ends a position at the delivery price, and is no trade of its own.
     """
     kind, time = rows.text(row, "type"), rows.milliseconds(row, "timestamp")
-    if kind in _AS_TRADE:
-        return None
     venue_id, currency = rows.identifier(row, "id"), rows.text(row, "currency")
-    if kind == "settlement":
+    if kind == "delivery":
+        return None if row.get("trade_id") is not None else _delivered(context, row, venue_id, time)
+    if kind in _AS_TRADE:
         funding = rows.optional_decimal(row, "interest_pl")
         if not funding:
             return None
@@ -153,6 +190,22 @@ def money(context: Context, row: Row) -> TransferBooked | FundingPaid | None:
         )
     name = wallet_currency(currency, context.wallet)
     return TransferBooked(context.account, rows.decimal(row, "change"), name, time, venue_id, reason=_TRANSFERS[kind])
+
+
+def _delivered(context: Context, row: Row, venue_id: str, time: int) -> FillBooked:
+    """The end of a dated future, as the trade that it amounts to."""
+    return FillBooked(
+        account=context.account,
+        instrument=context.instrument(row).symbol,
+        position_side="net",
+        side=rows.one_of(row, "side", _DELIVERED),
+        quantity=rows.positive(row, "amount"),
+        price=rows.positive(row, "price"),
+        fee=rows.optional_decimal(row, "commission") or ZERO,
+        fee_currency=rows.text(row, "currency"),
+        venue_time=time,
+        venue_trade_id=f"delivery {venue_id}",
+    )
 
 
 _CHECK = "Check the row at its source."

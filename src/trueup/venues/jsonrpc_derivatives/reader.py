@@ -53,10 +53,14 @@ class Engine(msgspec.Struct, frozen=True):
     Attributes:
         title: For messages.
         wallet: In which its trades are kept apart in the account; empty where the account has no other.
+        kinds: Of the instruments there that can be booked, in the engine's words.
+        scope: What an access token for calls over HTTP is asked for besides; empty for nothing.
     """
 
     title: str
     wallet: str = ""
+    kinds: tuple[str, ...] = ("future",)
+    scope: str = ""
 
 
 class EngineReader:
