@@ -15,7 +15,7 @@ from trueup.model.events import OrderReported
 from trueup.model.facts import order_key
 from trueup.model.identifiers import Side
 from trueup.model.instruments import Instrument
-from trueup.model.numbers import ZERO, canonical, exact
+from trueup.model.numbers import ZERO, canonical, exact, parse_decimal
 from trueup.ports import Reading, Refused
 from trueup.venues import rows
 from trueup.venues.coinbase.context import SIDES, Context
@@ -33,6 +33,7 @@ _STATUS = {
     "FAILED": "rejected",
 }
 _TIMES = ("created_time", "last_fill_time", "last_update_time")
+_ACCEPTED = "replace_accept_timestamp"
 _KIND = re.compile(r"(market|limit|sor_limit|stop_limit|trigger_bracket|twap|scaled)(_[a-z_]+)?", re.ASCII)
 
 
@@ -109,7 +110,7 @@ def _listed(context: Context, row: Row, instrument: Instrument) -> OrderReported
     with exact():
         filled = _size(row, "filled_size")
         status = _status(row, filled)
-    asked = rows.optional_decimal(terms, "base_size")
+    asked = _number(edited(row, "size"), "size") or rows.optional_decimal(terms, "base_size")
     trigger = _price(terms, "stop_price") or _price(terms, "stop_trigger_price")
     return _report(
         context,
@@ -119,9 +120,19 @@ def _listed(context: Context, row: Row, instrument: Instrument) -> OrderReported
         sizes=(filled if asked is None else asked, filled),
         status=status,
         time=(_newest_time(row), 0),
-        prices=(_price(terms, "limit_price"), trigger),
+        prices=(_number(edited(row, "price"), "price") or _price(terms, "limit_price"), trigger),
         order_type=kind,
     )
+
+
+def edited(row: Row, field: str) -> str | None:
+    """What the newest change of an order made of its price or size; None where none is told. Raises :class:`BadInput`.
+
+    The venue tells the newest five changes.
+    """
+    edits = [rows.as_row(edit, "edit_history") for edit in _edits(row)]
+    stated = [(rows.moment(edit, _ACCEPTED), rows.text(edit, field)) for edit in edits if edit.get(field)]
+    return max(stated)[1] if stated else None
 
 
 def _configuration(row: Row) -> tuple[str, Row]:
@@ -198,11 +209,18 @@ def _price(row: Row, field: str) -> Decimal | None:
     return rows.optional_decimal(row, field) or None
 
 
+def _number(text: str | None, field: str) -> Decimal | None:
+    return None if text is None else parse_decimal(text, field)
+
+
+def _edits(row: Row) -> Sequence[object]:
+    return rows.records(row, "edit_history") if row.get("edit_history") else []
+
+
 def _newest_time(row: Row) -> int:
     """The last time that an order states: when it was made, filled or changed."""
     times = [rows.moment(row, field) for field in _TIMES if row.get(field)]
-    edits = rows.records(row, "edit_history") if row.get("edit_history") else []
-    times += [rows.moment(rows.as_row(edit, "edit_history"), "replace_accept_timestamp") for edit in edits]
+    times += [rows.moment(rows.as_row(edit, "edit_history"), _ACCEPTED) for edit in _edits(row)]
     if not times:
         raise BadInput("created_time", "", "missing", remedy="Save the whole answer as the venue gave it.")
     return max(times)

@@ -31,7 +31,10 @@ class Products:
     """
 
     def __init__(self, remembered: Iterable[Instrument] = ()) -> None:
-        self._by_id = {instrument.native_symbol: instrument for instrument in remembered}
+        self._by_id: dict[str, Instrument] = {}
+        self._by_symbol: dict[str, Instrument] = {}
+        for instrument in remembered:
+            self.define(instrument)
 
     def instrument(self, product_id: str) -> Instrument:
         """The instrument of a product.
@@ -59,6 +62,11 @@ class Products:
     def define(self, instrument: Instrument) -> None:
         """Use these terms from now on."""
         self._by_id[instrument.native_symbol] = instrument
+        self._by_symbol[instrument.symbol] = instrument
+
+    def of_symbol(self, symbol: str) -> Instrument | None:
+        """The product of a canonical symbol; None where none is known."""
+        return self._by_symbol.get(symbol)
 
     @property
     def futures(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from functools import partial
 from random import Random
 from typing import TypeVar
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import msgspec
 
@@ -153,6 +154,10 @@ class Session:
         now = self.venue_now() // NS_PER_SECOND
         nonce = f"{self._random.getrandbits(_NONCE_BITS):032x}"
         return cdp.token(self._key_name.reveal(), self._secret, uri=uri, now=now, nonce=nonce)
+
+    def new_uuid(self) -> str:
+        """An id that nothing else has."""
+        return str(UUID(int=self._random.getrandbits(_NONCE_BITS), version=4))
 
     def venue_now(self) -> int:
         """The venue's clock in nanoseconds, as well as it is known."""
