@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 STEP_S = 1.0
 """Between two moves of the prices."""
 
-Venue = Literal["hyperliquid", "oanda"]
+Venue = Literal["coinbase", "hyperliquid", "oanda", "zerodha"]
 
 
 class Rehearsal(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ def rehearse(venue: Venue, port: int, faults: Path | None, seconds: float | None
 
     plan = NO_FAULTS if faults is None else WirePlan.load(faults)
     clock = VenueClock(SystemClock())
-    rehearsal = (_hyperliquid if venue == "hyperliquid" else _oanda)(clock)
+    rehearsal = _made(venue, clock)
     chaos = Chaos(rehearsal.app, plan, clock)
     asyncio.run(_serve(venue, rehearsal, chaos, port, seconds, out))
     for struck in chaos.struck:
@@ -99,15 +100,35 @@ def _tell(venue: Venue, rehearsal: Rehearsal, address: "Address", out: Output) -
     sys.stdout.flush()
 
 
-def _hyperliquid(clock: "Clock") -> Rehearsal:
+def _made(venue: Venue, clock: "Clock") -> Rehearsal:
+    """The venue, whose extra must be installed where it has one."""
     try:
-        from trueup.testing.servers.hyperliquid import world
+        return _REHEARSALS[venue](clock)
     except ModuleNotFoundError as error:
         from trueup.model.errors import BadInput
 
-        raise BadInput(
-            "venue", "hyperliquid", f"{error.name} is not installed", remedy="Install trueup[hyperliquid]."
-        ) from error
+        raise BadInput("venue", venue, f"{error.name} is not installed", remedy=f"Install trueup[{venue}].") from error
+
+
+def _coinbase(clock: "Clock") -> Rehearsal:
+    from trueup.testing.servers.coinbase import demo
+
+    exchange = demo.demo_exchange(clock, Random())
+    exchange.trade_by_hand(demo.ACCOUNT, "BTC/USD:USD-BIP-20DEC30", "buy", Decimal(3))
+    settings = f"""[accounts."{demo.ACCOUNT}"]
+stage = "trade"
+key = "env:REHEARSAL_KEY"
+secret = "env:REHEARSAL_SECRET"
+rest_url = "{{http}}"
+stream_url = "{{ws}}"
+"""
+    environment = {"REHEARSAL_KEY": demo.ED25519_KEY_NAME, "REHEARSAL_SECRET": demo.ed25519_private_key()}
+    return Rehearsal(demo.demo_server(clock, Random(), exchange=exchange), exchange, settings, environment)
+
+
+def _hyperliquid(clock: "Clock") -> Rehearsal:
+    from trueup.testing.servers.hyperliquid import world
+
     server = world.demo_server(clock, Random())
     server.exchange.trade_by_hand(world.DEMO_ACCOUNT, "BTC/USDC:USDC", "buy", Decimal("0.05"))
     settings = f"""[accounts."{world.DEMO_ACCOUNT}"]
@@ -134,3 +155,29 @@ stream_url = "{{http}}"
 """
     server = demo.demo_server(clock, Random(), exchange=exchange)
     return Rehearsal(server, exchange, settings, {"REHEARSAL_TOKEN": demo.TOKEN})
+
+
+def _zerodha(clock: "Clock") -> Rehearsal:
+    from trueup.testing.servers.zerodha import demo
+
+    exchange = demo.demo_exchange(clock, Random())
+    exchange.trade_by_hand(demo.ACCOUNT, "NFO.NIFTY30DECFUT.NRML/INR:INR", "buy", Decimal(65))
+    settings = f"""[accounts."{demo.ACCOUNT}"]
+stage = "trade"
+api_key = "env:REHEARSAL_KEY"
+api_secret = "env:REHEARSAL_SECRET"
+rest_url = "{{http}}"
+stream_url = "{{ws}}"
+login_url = "{{http}}/connect/login"
+"""
+    server = demo.demo_server(clock, Random(), exchange=exchange)
+    keys = {"REHEARSAL_KEY": demo.API_KEY, "REHEARSAL_SECRET": demo.API_SECRET}
+    return Rehearsal(server, exchange, settings, keys)
+
+
+_REHEARSALS: Mapping[Venue, Callable[["Clock"], Rehearsal]] = {
+    "coinbase": _coinbase,
+    "hyperliquid": _hyperliquid,
+    "oanda": _oanda,
+    "zerodha": _zerodha,
+}

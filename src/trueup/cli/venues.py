@@ -21,6 +21,7 @@ VERIFIED = {
     "hyperliquid": "recorded answers; published signatures; a server of its protocol, which the official client "
     "and ccxt judged",
     "oanda": "recorded answers; a server of its protocol, which the official client judged",
+    "coinbase": "recorded answers; tokens verified with the public key; a server of its protocol",
     "paper": "the conformance suite",
     "generic": "files of every kind, and broken ones",
 }
@@ -114,7 +115,9 @@ def instruments(*, name: Name, config: Config = None, as_json: Json = False) -> 
 
 def serve(
     *,
-    venue: Annotated[Literal["hyperliquid", "oanda"], typer.Argument(help="Whose protocol it speaks.")],
+    venue: Annotated[
+        Literal["coinbase", "hyperliquid", "oanda", "zerodha"], typer.Argument(help="Whose protocol it speaks.")
+    ],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="On this machine; 0 takes a free one.")] = 0,
     faults: Annotated[
         Path | None,
