@@ -12,8 +12,9 @@ import pytest
 from tests.engine.scripted import ScriptedVenue
 from tests.engine.world import ACCOUNT, PERP, fill, store_at
 from trueup.engine import following
-from trueup.engine.following import Acknowledged, Follower, Pace, unheard
+from trueup.engine.following import Follower, Pace
 from trueup.engine.ledger import Ledger
+from trueup.engine.pulling import Heard, unheard
 from trueup.engine.receipts import Receipt
 from trueup.model.errors import AuthenticationFailed, JournalDamaged, Malformed, RateLimited, Unavailable
 from trueup.model.events import Fact
@@ -44,7 +45,7 @@ class Acknowledgements:
                 await self._changed.wait()
 
 
-def follower(ledger: Ledger, venue: ScriptedVenue, told: Acknowledged = unheard, pace: Pace = HASTE) -> Follower:
+def follower(ledger: Ledger, venue: ScriptedVenue, told: Heard = unheard, pace: Pace = HASTE) -> Follower:
     return Follower(ledger, venue, random=Random(1), pace=pace, acknowledged=told)
 
 

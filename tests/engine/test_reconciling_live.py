@@ -8,7 +8,8 @@ import pytest
 
 from tests.engine.scripted import ScriptedVenue
 from tests.engine.world import ACCOUNT, PERP, fill, store_at
-from trueup.engine.reconciling_live import LOOKS_MAX, LiveReconciliation, reconcile_live
+from trueup.engine.looking import LOOKS_MAX
+from trueup.engine.reconciling_live import Run, reconcile_live
 from trueup.engine.store import Store
 from trueup.model.differences import Kind, Status, VenuePosition, VenueSnapshot
 from trueup.model.errors import AuthenticationFailed, Unavailable
@@ -20,7 +21,7 @@ def holding(quantity: int) -> VenueSnapshot:
     return VenueSnapshot(ACCOUNT, positions=positions)
 
 
-def reconciled(store: Store, venue: ScriptedVenue) -> LiveReconciliation:
+def reconciled(store: Store, venue: ScriptedVenue) -> Run:
     return asyncio.run(reconcile_live(store, store.ledger(ACCOUNT), venue))
 
 

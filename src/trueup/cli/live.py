@@ -16,7 +16,7 @@ from trueup.cli.output import Output
 if TYPE_CHECKING:
     from trueup.engine.pulling import Pull
     from trueup.engine.reading import Hints
-    from trueup.engine.reconciling_live import LiveReconciliation
+    from trueup.engine.reconciling_live import Run
     from trueup.engine.store import Store
     from trueup.ports import LiveVenue
     from trueup.settings import AccountSettings
@@ -94,13 +94,13 @@ def pull_live(account: "AccountSettings", store: "Store", since: str | None, out
     return asyncio.run(pulled())
 
 
-def reconcile_live(account: "AccountSettings", store: "Store", out: Output) -> "LiveReconciliation":
+def reconcile_live(account: "AccountSettings", store: "Store", out: Output) -> "Run":
     """Compare the account with its venue as it is now."""
     from trueup.engine.reconciling_live import reconcile_live as reconcile
 
     ledger = store.ledger(account.account)
 
-    async def reconciled() -> "LiveReconciliation":
+    async def reconciled() -> "Run":
         with _progress(out) as progress:
             async with connected(account, _hints(store, account)) as venue:
                 return await reconcile(store, ledger, venue, progress)

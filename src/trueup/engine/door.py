@@ -16,6 +16,7 @@ from trueup.model import events as e
 from trueup.model.facts import fact_key, only_fills, terms
 from trueup.model.identifiers import Seq
 from trueup.model.instruments import Instrument
+from trueup.reconcile.superseding import taken_back
 
 EventAt = Callable[[Seq], e.Event]
 """The event at a seq, to compare the terms of what is offered again."""
@@ -68,7 +69,8 @@ class Door:
             twins: By identity, what may be the same trade under another one (:func:`trueup.engine.twins.twins`).
         """
         refusals = self._book.refusals(facts)
-        if not (booked or twins or refusals or self._book.declarations) and only_fills(facts):
+        book = self._book
+        if not (booked or twins or refusals or book.declarations or book.breaks.adjustments) and only_fills(facts):
             places = {key: place for place, key in enumerate(keys)}
             if len(places) == len(keys):  # new fills, all different: there is nothing to decide
                 self.events, self.keys, self.fates = list(facts), places, [Fate.BOOKED] * len(facts)
@@ -89,6 +91,7 @@ class Door:
                 self.keys[key] = len(self.events)
                 self.fates.append(Fate.BOOKED)
                 self.events.extend(_with_matches(fact, self._book))
+                self._take_back(fact)
 
     def define(self, definition: e.InstrumentDefined) -> None:
         """Decide about an instrument definition.
@@ -122,6 +125,16 @@ class Door:
         self.keys[remembered] = len(self.events)
         self.events.append(event)
         self.fates.append(Fate.QUARANTINED)
+
+    def _take_back(self, fact: e.Fact) -> None:
+        """What the fact brings of an adjustment that stood for it: once all its facts are there, nothing is left."""
+        adjustments = self._book.breaks.adjustments
+        if adjustments:
+            symbols = {getattr(one, "instrument", "") for one in (fact, *adjustments.values())}
+            known = {symbol: found for symbol in symbols if (found := self._book.terms(symbol)) is not None}
+            for entry in taken_back(adjustments.values(), (fact,), known):
+                self.keys[fact_key(entry) or ""] = len(self.events)
+                self.events.append(entry)
 
     def _again(self, fact: e.Fact, key: str, known: e.Event, seq: Seq) -> None:
         if type(known) is type(fact) and terms(known) == terms(fact):

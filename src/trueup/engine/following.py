@@ -7,15 +7,14 @@ by side, each by a task of its own.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
 
 import msgspec
 
 from trueup.engine.ledger import Facts, Ledger
-from trueup.engine.pulling import Pull, keep_refused, pull, served
-from trueup.engine.receipts import Receipt
+from trueup.engine.pulling import Heard, Pull, keep_refused, pull, served, unheard
 from trueup.model.errors import RateLimited, Unavailable
 from trueup.model.events import Fact, InstrumentDefined
 from trueup.model.venues import Gap
@@ -43,14 +42,6 @@ class Pace(msgspec.Struct, frozen=True):
     pull_s: float = 60.0
 
 
-Acknowledged = Callable[[Sequence[Fact], Receipt], None]
-"""Told what the stream said once it is durable, with what became of it."""
-
-
-def unheard(_facts: Sequence[Fact], _receipt: Receipt) -> None:
-    """Nobody listens."""
-
-
 class Follower:
     """Keeps one account's book up with its venue.
 
@@ -73,7 +64,7 @@ class Follower:
         *,
         random: Random,
         pace: Pace | None = None,
-        acknowledged: Acknowledged = unheard,
+        acknowledged: Heard = unheard,
     ) -> None:
         self.pulled = asyncio.Event()
         self.last_pull: Pull | None = None

@@ -282,10 +282,10 @@ class Ledger:
     def _served_together(self, offers: Sequence[Offer[Task, Receipt]], served: Sequence[Offer[Task, Receipt]]) -> bool:
         """Book the fills of several callers as if one had offered them; False where each has to be served alone.
 
-        Where fills confirm declared trades, what one does depends on the one before. And a failure is that caller's
-        whose fills they are: served alone, it meets it again, and the others find there what was staged of theirs.
+        Where fills confirm declared trades or take adjustments back, more is written than was offered. And a failure is
+        that caller's whose fills they are: served alone, it meets it again, and the others find what was staged there.
         """
-        if self.failed is not None or self.book.declarations:
+        if self.failed is not None or self.book.declarations or self.book.breaks.adjustments:
             return False
         parts = [cast("Facts", offer.task).facts for offer in offers]
         first = Seq(self.book.seq + 1)

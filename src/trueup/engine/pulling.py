@@ -92,12 +92,26 @@ class Page:
         return Receipt(first, ledger.book.seq, fates)
 
 
+Heard = Callable[[Sequence[Fact], Receipt], None]
+"""Told what the venue said once it is durable, with what became of it."""
+
+
 def silent(_pull: Pull) -> None:
     """Nobody watches."""
 
 
+def unheard(_facts: Sequence[Fact], _receipt: Receipt) -> None:
+    """Nobody listens."""
+
+
 async def pull(
-    ledger: Ledger, venue: LiveVenue, progress: Progress = silent, *, since: int | None = None, listed: bool = False
+    ledger: Ledger,
+    venue: LiveVenue,
+    progress: Progress = silent,
+    *,
+    since: int | None = None,
+    listed: bool = False,
+    heard: Heard = unheard,
 ) -> Pull:
     """Book a venue's instruments, then its history from where the last pull ended.
 
@@ -108,6 +122,7 @@ async def pull(
         since: A venue time to begin at where nothing was pulled yet, and else to look back to as well, in nanoseconds:
             what happened between the last pull and then is not left out.
         listed: Whether the instruments are booked already; their lists are long, and change seldom.
+        heard: Called with what the history said, after each commit.
 
     Raises:
         BadInput: The venue is of another account.
@@ -126,22 +141,24 @@ async def pull(
     report.cursor = ledger.read(lambda book: book.cursor)
     back = None if since is None else await venue.cursor_at(since)
     if report.cursor is None or back is None:
-        await _follow(ledger, venue, back or report.cursor, report, progress, moves=True)
+        await _follow(ledger, venue, back or report.cursor, report, (progress, heard), moves=True)
     else:
-        await _follow(ledger, venue, report.cursor, report, progress, moves=True)
-        await _follow(ledger, venue, back, report, progress, moves=False)
+        await _follow(ledger, venue, report.cursor, report, (progress, heard), moves=True)
+        await _follow(ledger, venue, back, report, (progress, heard), moves=False)
     await _note_whose(ledger, venue)
     report.warnings = tuple(venue.warnings)
     return report
 
 
 async def _follow(
-    ledger: Ledger, venue: LiveVenue, begin: str | None, report: Pull, progress: Progress, *, moves: bool
+    ledger: Ledger, venue: LiveVenue, begin: str | None, report: Pull, told: tuple[Progress, Heard], *, moves: bool
 ) -> None:
     """Book the history from a cursor on, and unless it is only looked back at, how far."""
+    progress, heard = told
     async for facts, cursor in venue.history(begin):
         await _keep(ledger, venue, report)
-        await _book(ledger, Page(facts, cursor if moves else None), report)
+        page = Page(facts, cursor if moves else None)
+        heard(page.facts, await _book(ledger, page, report))
         report.pages, report.cursor = report.pages + 1, cursor if moves else report.cursor
         times = [order_key(fact)[0] for fact in facts if not isinstance(fact, InstrumentDefined)]
         report.until = max([report.until or 0, *times]) or None
@@ -184,10 +201,11 @@ async def _note_whose(ledger: Ledger, venue: LiveVenue) -> None:
     await served(ledger, note)
 
 
-async def _book(ledger: Ledger, page: Page, report: Pull) -> None:
+async def _book(ledger: Ledger, page: Page, report: Pull) -> Receipt:
     receipt = await served(ledger, page)
     for fact, fate in zip(page.facts, receipt.fates, strict=True):
         report.count(fact, fate)
+    return receipt
 
 
 def _place(fact: Fact) -> tuple[bool, tuple[int, int, str]]:

@@ -1,69 +1,244 @@
-"""Comparing an account with its venue as it is now: book what the venue's history has, look, and compare at that cut.
+"""Keeping an account and its venue in agreement: pull, take a cut, compare, explain, follow the breaks, correct.
 
-What the book lacks is booked first, by the venue's own ids, so that a difference which is left has another cause. An
-account that trades meanwhile is looked at again, within bounds, until nothing happened between two pulls.
+What the book lacks is booked first, by the venue's own ids, so that a difference which is left has another cause. Where
+one is left that nothing accounts for, the venue's history is read again from the last cut at which both agreed. What
+follows is written in one commit with the outcome; after a correction the same answer is compared once more.
 """
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
+from trueup.engine.histories import SETTLING_NS, History, recorded_since, reread
+from trueup.engine.judging import Judged, judge
 from trueup.engine.ledger import Ledger
-from trueup.engine.pulling import Progress, Pull, pull, silent
-from trueup.engine.reconciling import book_side, database_side, put_on_record
+from trueup.engine.looking import Look, look
+from trueup.engine.pulling import Progress, Pull, served, silent
+from trueup.engine.settling import Settling
 from trueup.engine.store import Store
-from trueup.model.differences import Comparison, VenueSnapshot
+from trueup.model import events as e
+from trueup.model.breaks import BreakKey
+from trueup.model.differences import Comparison, Kind, Status
 from trueup.model.errors import AuthenticationFailed, VenueError
+from trueup.model.facts import fact_key
+from trueup.model.identifiers import Seq
+from trueup.model.times import NS_PER_SECOND
 from trueup.ports import LiveVenue
-from trueup.reconcile.compare import compare
-from trueup.reconcile.recording import recorded
+from trueup.reconcile.correct import Plan
+from trueup.reconcile.explain.effects import effects
+from trueup.reconcile.explain.evidence import Evidence
+from trueup.reconcile.explain.facts import cause_of_missing
+from trueup.reconcile.following import EVIDENCE_MAX, Booked, Finding
+from trueup.reconcile.persistence import Sighting
+from trueup.reconcile.policy import Mode, Policies
+from trueup.reconcile.verdict import Verdict
 
-LOOKS_MAX = 5
-"""Looks at an account that goes on trading; the last one counts, whatever happened meanwhile."""
+LOOK_BACK_NS = 600 * NS_PER_SECOND
+"""How far back in our own record facts may stand that happened after a cut which the venue has only just told."""
+
+Trigger = Literal["start", "trade", "periodic", "reconnect", "demand"]
 
 
-class LiveReconciliation(msgspec.Struct, frozen=True):
-    """The answer of a comparison with the venue itself.
+class Run(msgspec.Struct, frozen=True):
+    """One reconciliation of an account.
 
     Attributes:
+        began_at, took_ns: Our time, and how long it took.
         pulled: What was booked on the way, all pulls together.
-        looks: How often the account was looked at; with :data:`LOOKS_MAX` it may have traded even then.
+        looks: How often the account was looked at; with :data:`trueup.engine.looking.LOOKS_MAX` it may have traded
+            even then.
+        findings: What differs, with what it is put down to.
+        plan: What was booked for it, or in a dry run would be, and why not more.
+        moves: What it did to the breaks.
+        corrected: What was booked to put breaks right.
+        restriction: What is forbidden now; None when nothing ever was.
     """
 
+    trigger: Trigger
+    began_at: int
+    took_ns: int
     comparison: Comparison
     pulled: Pull
     looks: int
+    findings: Sequence[Finding]
+    plan: Plan
+    moves: Sequence[e.BreakMoved]
+    corrected: Sequence[e.Corrected]
+    restriction: e.Restricted | None
 
 
-async def reconcile_live(
-    store: Store, ledger: Ledger, venue: LiveVenue, progress: Progress = silent
-) -> LiveReconciliation:
-    """Bring an account's book up to its venue, compare both with the database, and put the outcome on record.
+class Reconciler:
+    """Reconciles one account, run after run, one at a time.
 
-    A venue that cannot be asked makes the answer FAILED: unknown, not flat.
+    Args:
+        store: With its views.
+        ledger: Of the account.
+        venue: To be asked.
+        policies: What may be corrected.
+        author: Who corrections are by.
+        stops_required: Instruments whose positions need a resting stop at the venue; None for all.
 
-    Raises:
-        AuthenticationFailed: The venue does not take our key.
-        JournalFailed: The disk refused.
+    Attributes:
+        last: The newest run; None before the first.
     """
-    total, looks = Pull(ledger.account), 0
-    snapshot = VenueSnapshot(ledger.account)
-    try:
-        total.add(await pull(ledger, venue, progress))
-        for looks in range(1, LOOKS_MAX + 1):  # noqa: B007 - told below
-            snapshot = await venue.snapshot()
-            after = await pull(ledger, venue, progress)
-            total.add(after)
-            if not after.booked:
-                break
-    except AuthenticationFailed:
-        raise
-    except VenueError as error:
-        snapshot = msgspec.structs.replace(snapshot, failed={**snapshot.failed, "venue": error.message})
-    comparison = compare(
-        ledger.read(book_side),
-        database_side(store, ledger.account),
-        snapshot,
-        table=True,
-        now=store.clock.now(),
-    )
-    put_on_record(ledger, recorded(comparison, snapshot.source))
-    return LiveReconciliation(comparison, total, looks)
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        venue: LiveVenue,
+        *,
+        policies: Policies | None = None,
+        author: str = "reconciler",
+        stops_required: frozenset[str] | None = frozenset(),
+    ) -> None:
+        self.last: Run | None = None
+        self._store = store
+        self._ledger = ledger
+        self._venue = venue
+        self._policies = policies or Policies()
+        self._author = author
+        self._stops_required = stops_required
+        self._sightings: Mapping[BreakKey, Sighting] = {}
+        self._agreed = _before(ledger)
+        self._turn = asyncio.Lock()
+
+    async def run(
+        self, trigger: Trigger = "demand", progress: Progress = silent, *, dry: bool = False, doubts: Sequence[str] = ()
+    ) -> Run:
+        """Reconcile once.
+
+        A venue that cannot be asked makes the answer FAILED: unknown, not flat.
+
+        Args:
+            trigger: Why now.
+            progress: Told how far the pull of the history has come.
+            dry: Write nothing: neither facts nor outcome. The plan then tells what would be booked.
+            doubts: Why nothing may be corrected now, in words.
+
+        Raises:
+            AuthenticationFailed: The venue does not take our key.
+            JournalFailed: The disk refused.
+        """
+        async with self._turn:
+            clock = self._store.clock
+            began, began_s = clock.now(), clock.monotonic()
+            unbooked = dry or self._policies.of(self._ledger.account, "").mode is Mode.REPORT
+            seen = await look(self._ledger, self._venue, progress, books=not unbooked)
+            history = await self._history(seen) if unbooked else None
+            judged = self._judged(seen, history)
+            if history is None and judged.worth_reading:
+                history = await self._history(seen)
+                judged = self._judged(seen, history)
+            first = self._settling(judged, seen, doubts, _brought(seen.news, judged))
+            settled = [first]
+            if dry:
+                decided = self._ledger.read(lambda _: first.decided(self._ledger))
+            else:
+                decided = await self._settled(first)
+                if first.corrected:
+                    judged = self._judged(seen, history)
+                    settled.append(self._settling(judged, seen, doubts, _booked(first.corrected)))
+                    await self._settled(settled[1])
+                self._agreed = self._agreed.after(judged)
+            self.last = Run(
+                trigger,
+                began,
+                round((clock.monotonic() - began_s) * NS_PER_SECOND),
+                judged.comparison,
+                seen.pulled,
+                seen.looks,
+                judged.findings,
+                decided.plan,
+                [move for one in settled if one.verdict is not None for move in one.verdict.moves],
+                [event for one in settled for event in one.corrected],
+                self._ledger.read(lambda book: book.breaks.restriction),
+            )
+            return self.last
+
+    async def _history(self, seen: Look) -> History | None:
+        """The venue's history since both agreed last, read once more; None where it cannot be had."""
+        if "venue" in seen.snapshot.failed:
+            return None
+        try:
+            return await reread(self._venue, max(self._agreed.cut - SETTLING_NS, 0))
+        except AuthenticationFailed:
+            raise
+        except VenueError as error:
+            seen.failed(error)
+            return None
+
+    def _judged(self, seen: Look, history: History | None) -> Judged:
+        recent = self._ledger.recorded_by(self._store.clock.now() - LOOK_BACK_NS).seq
+        after = recent if history is None else min(recent, self._agreed.seq)
+        ours = recorded_since(self._ledger, after)
+        return judge(self._store, self._ledger, seen.snapshot, ours, history, stops_required=self._stops_required)
+
+    def _settling(
+        self, judged: Judged, seen: Look, doubts: Sequence[str], booked: Mapping[BreakKey, Booked]
+    ) -> Settling:
+        return Settling(
+            judged,
+            seen.snapshot.source,
+            booked=booked,
+            sightings=self._sightings,
+            policies=self._policies,
+            author=self._author,
+            now=self._store.clock.now(),
+            doubts=doubts,
+        )
+
+    async def _settled(self, settling: Settling) -> Verdict:
+        """What was decided, once it is durable."""
+        await served(self._ledger, settling)
+        if settling.verdict is None:
+            raise RuntimeError("A task was acknowledged that never ran.")
+        self._sightings = settling.verdict.sightings
+        return settling.verdict
+
+
+class _Agreed(msgspec.Struct, frozen=True):
+    """The newest cut at which book and venue agreed: its venue time, and where the book stood; zeros for never."""
+
+    cut: int = 0
+    seq: Seq = Seq(0)
+
+    def after(self, judged: Judged) -> "_Agreed":
+        """The same with one more comparison."""
+        cut = judged.comparison.cut
+        agrees = judged.comparison.status is Status.SYNCED and cut is not None
+        return _Agreed(cut, judged.seq) if agrees and cut is not None else self
+
+
+def _before(ledger: Ledger) -> _Agreed:
+    """As the journal knows it."""
+    breaks = ledger.read(lambda book: book.breaks)
+    outcome = breaks.outcome
+    if outcome is None or outcome.status != Status.SYNCED or outcome.cut is None:
+        return _Agreed()
+    return _Agreed(outcome.cut, breaks.seq)
+
+
+def _brought(news: Sequence[e.Fact], judged: Judged) -> Mapping[BreakKey, Booked]:
+    """What a pull brought, by the breaks that it may have put right: each sort there may be of a subject."""
+    known = Evidence(instruments=judged.instruments)
+    causes: dict[str, dict[str, list[str]]] = {}
+    for fact in news:
+        for subject in effects(fact, judged.instruments):
+            causes.setdefault(subject, {}).setdefault(cause_of_missing(fact, known), []).append(fact_key(fact) or "")
+    return {
+        (subject, sort): (" ".join(found), tuple(key for keys in found.values() for key in keys)[:EVIDENCE_MAX])
+        for subject, found in causes.items()
+        for sort in (Kind.QTY.value, Kind.CASH.value)
+    }
+
+
+def _booked(corrected: Sequence[e.Corrected]) -> Mapping[BreakKey, Booked]:
+    return {(one.subject, one.sort): (one.cause, one.entries) for one in corrected}
+
+
+async def reconcile_live(store: Store, ledger: Ledger, venue: LiveVenue, progress: Progress = silent) -> Run:
+    """Reconcile an account once, as it is asked for. Raises as :meth:`Reconciler.run` does."""
+    return await Reconciler(store, ledger, venue).run("demand", progress)

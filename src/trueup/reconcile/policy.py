@@ -49,6 +49,7 @@ class Policies(msgspec.Struct, frozen=True):
         corrections_per_hour: Of all sorts, in one account.
         adjusted_per_day: The most that unapproved adjustments of an account may be worth together.
         storm: More subjects than this differing at once look like a bad feed, map or account, not like bad entries.
+        escalate_from: Exposures, ascending, each of which a break is escalated from by one level.
         critical: By account, the total exposure of its breaks from which it may only reduce; an account that is not
             named has the bound under the empty name, or none.
     """
@@ -58,6 +59,7 @@ class Policies(msgspec.Struct, frozen=True):
     corrections_per_hour: int = 100
     adjusted_per_day: Decimal = ZERO
     storm: int = 5
+    escalate_from: tuple[Decimal, ...] = ()
     critical: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
 
     def of(self, account: AccountId, kind: str) -> Policy:
