@@ -64,8 +64,9 @@ _OF_CODE: Mapping[int, Meaning] = {
     11051: (Unavailable, "The venue is under maintenance. " + _LATER),
     13025: (Unavailable, "The venue switched this method off for now. " + _LATER),
     13503: (Unavailable, _LATER),
+    13888: (Unavailable, "It came too late to be taken: " + _LATER),
     # Failures inside: whether it was done is not said.
-    **dict.fromkeys((10001, 11031, 11094, 13008, 13888, -32603), (OutcomeUnknown, _LOOK)),
+    **dict.fromkeys((10001, 11031, 11094, 13008, -32603), (OutcomeUnknown, _LOOK)),
     # What is named; what is no id at all, nothing there can have.
     **dict.fromkeys((10004, 10025, 10029, 13020), (NotThere, "Check the id and the account.")),
     **dict.fromkeys((10010, 11008, 11044), (NotOpen, "The order is over.")),

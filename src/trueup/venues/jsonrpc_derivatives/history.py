@@ -121,7 +121,7 @@ class History:
             yield (), encode(at)
 
     async def _currency(self, currency: str, place: Place) -> AsyncIterator[tuple[Sequence[Fact], Place]]:
-        now = self._wire.venue_now() // NS_PER_MS
+        now = await self._wire.venue_time() // NS_PER_MS
         async for facts, trades in self._trades(currency, place.trades, now):
             before, place = place, replace(place, trades=max(place.trades, trades))
             if facts or place != before:

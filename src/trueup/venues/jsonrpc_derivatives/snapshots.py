@@ -12,7 +12,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from trueup.model.differences import VenueSnapshot
-from trueup.model.errors import BadInput, Malformed, VenueError
+from trueup.model.errors import AuthenticationFailed, BadInput, Malformed, VenueError
 from trueup.model.identifiers import AccountId
 from trueup.model.numbers import ZERO, exact
 from trueup.venues import rows
@@ -42,17 +42,39 @@ class States:
         engine: Where it is.
         reader: Of its answers.
         wire: To it.
+        learnt: What earlier answers said of the account.
+
+    Attributes:
+        learnt: The same with what answers said since: ``account_id``, the venue's number of it.
     """
 
-    def __init__(self, account: AccountId, engine: Engine, reader: EngineReader, wire: Wire) -> None:
+    def __init__(
+        self, account: AccountId, engine: Engine, reader: EngineReader, wire: Wire, learnt: Mapping[str, str]
+    ) -> None:
+        self.learnt = dict(learnt)
         self._account = account
         self._engine = engine
         self._reader = reader
         self._wire = wire
 
     async def summaries(self, priority: Priority = Priority.RECONCILE) -> Row:
-        """Whose account it is, and its currencies. Raises :class:`VenueError`."""
-        return await self._wire.ask(SUMMARIES, {"extended": True}, priority)
+        """Whose account it is, and its currencies.
+
+        Raises:
+            AuthenticationFailed: The key is of another account than what is booked.
+            VenueError: It could not be asked.
+        """
+        answer = await self._wire.ask(SUMMARIES, {"extended": True}, priority)
+        found = _account_id_of(answer)
+        known = self.learnt.get("account_id", found)
+        if known != found:
+            raise AuthenticationFailed(
+                f"What is booked of {self._account} is of account {known}, and this key is of {found or 'none'}.",
+                remedy="Give this key an account of its own, or name the key that belongs to this one.",
+            )
+        if found:
+            self.learnt["account_id"] = found
+        return answer
 
     async def snapshot(self) -> VenueSnapshot:
         """The account's state; a part that could not be read is None and named in ``failed``.
@@ -127,9 +149,12 @@ def currencies_of(answer: Row) -> Sequence[str]:
     return found
 
 
-def account_id_of(answer: Row) -> str:
-    """The venue's number of the account; empty where it does not say."""
-    return rows.optional_identifier(row_of(SUMMARIES, answer), "id")
+def _account_id_of(answer: Row) -> str:
+    """The venue's number of the account; empty where it does not say. Raises :class:`Malformed`."""
+    try:
+        return rows.optional_identifier(row_of(SUMMARIES, answer), "id")
+    except BadInput as error:
+        raise Malformed(f"{SUMMARIES}: {error.field}: {error.problem}.", remedy=error.remedy) from error
 
 
 def _summaries(answer: Row) -> Sequence[Row]:

@@ -76,14 +76,16 @@ class Wire:
 
     async def sign_in(self) -> Params:
         """Parameters of ``public/auth`` for a connection that signs in itself. Raises :class:`VenueError`."""
-        return self._grant(await self._venue_time(Priority.RECONCILE))
+        return self._grant(await self.venue_time(Priority.RECONCILE))
 
     async def scope(self) -> str:
         """What the key may do, in the venue's words. Raises :class:`VenueError`."""
         return (await self._tokens.current(Priority.RECONCILE)).scope
 
-    def venue_now(self) -> int:
-        """The engine's clock, as well as it is known, in nanoseconds."""
+    async def venue_time(self, priority: Priority = Priority.RECONCILE) -> int:
+        """The engine's clock in nanoseconds, asked for once, and told by every answer. Raises :class:`VenueError`."""
+        if self.skew.offset is None:
+            await self._send("public/get_time", {}, priority, None)
         return self.skew.venue_now(self._clock.now())
 
     async def aclose(self) -> None:
@@ -93,15 +95,9 @@ class Wire:
 
     async def _exchange(self, priority: Priority) -> Token:
         scope = {"scope": self._engine.scope} if self._engine.scope else {}
-        now = await self._venue_time(priority)
+        now = await self.venue_time(priority)
         answer = await self._send(auth.METHOD, {**self._grant(now), **scope}, priority, None)
         return auth.token_of(row_of(auth.METHOD, answer), self._clock.monotonic())
-
-    async def _venue_time(self, priority: Priority) -> int:
-        """The engine's time, which it is asked for once: a credential is made for a moment."""
-        if self.skew.offset is None:
-            await self._send("public/get_time", {}, priority, None)
-        return self.venue_now()
 
     async def _send(self, method: str, params: Params, priority: Priority, token: Token | None) -> Row:
         call = calls.call(self._prefix, method, params, priority)

@@ -1,0 +1,1 @@
+"""Coinbase's gateway to global derivatives: perpetuals and futures on Deribit's engine."""
