@@ -34,7 +34,7 @@ from trueup.model.errors import BadInput, DirectoryLocked, NotFound, StorageErro
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.venues import Capabilities, Stage
 from trueup.ports import Clock, LiveVenue, Reader
-from trueup.settings import AccountSettings, HyperliquidSettings, OandaSettings, PaperSettings
+from trueup.settings import AccountSettings, CoinbaseSettings, HyperliquidSettings, OandaSettings, PaperSettings
 from trueup.venues.observing import observing
 
 if TYPE_CHECKING:
@@ -293,6 +293,8 @@ def _connected(
             return _live_hyperliquid(account, environment, clock, random, hints)
         case OandaSettings():
             return _live_oanda(account, environment, clock, random, hints)
+        case CoinbaseSettings():
+            return _live_coinbase(account, environment, clock, random, hints)
         case PaperSettings():
             from trueup.venues.paper.client import PaperClient
             from trueup.venues.paper.server import HOST
@@ -309,6 +311,7 @@ def _connected(
 
 def venue_capabilities() -> Mapping[str, Capabilities]:
     """What each venue offers, by its name."""
+    from trueup.venues.coinbase import live as coinbase
     from trueup.venues.hyperliquid import live as hyperliquid
     from trueup.venues.oanda import live as oanda
     from trueup.venues.paper import venue as paper
@@ -316,6 +319,7 @@ def venue_capabilities() -> Mapping[str, Capabilities]:
     return {
         "hyperliquid": hyperliquid.CAPABILITIES,
         "oanda": oanda.CAPABILITIES,
+        "coinbase": coinbase.CAPABILITIES,
         "paper": paper.CAPABILITIES,
         "generic": Capabilities("none", cannot=("Files say what they say: nobody can be asked, and nothing placed.",)),
     }
@@ -344,6 +348,30 @@ def _live_hyperliquid(
         instruments=hints.instruments,
         learnt=hints.learnt,
         limiter=limiter.shared(rest_url, calls.LIMITS),
+    )
+
+
+def _live_coinbase(
+    account: CoinbaseSettings, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
+) -> LiveVenue:
+    from trueup.venues.coinbase import calls, live
+    from trueup.venues.transport import limiter, secrets
+
+    key_name = secrets.load("key", account.key, environment)
+    rest_url = account.rest_url or live.REST_URL
+    return live.CoinbaseVenue(
+        account.account,
+        key_name=key_name,
+        secret=secrets.load("secret", account.secret, environment, lines=True),
+        rest_url=rest_url,
+        stream_url=account.stream_url or live.STREAM_URL,
+        futures=account.futures,
+        clock=clock,
+        random=random,
+        instruments=hints.instruments,
+        open_orders=hints.open_orders,
+        learnt=hints.learnt,
+        limiter=limiter.shared(f"{rest_url} {key_name.reveal()}", calls.LIMITS),
     )
 
 

@@ -157,7 +157,8 @@ def test_what_venues_offer_is_listed_with_what_they_cannot(trueup: Trueup) -> No
     table = trueup("venues", "list")
     assert table.code == 0
     found = {row["venue"]: row for row in trueup("venues", "list", "--json").json["venues"]}
-    assert list(found) == ["hyperliquid", "oanda", "paper", "generic"]
+    assert list(found)[:2] == ["hyperliquid", "oanda"]
+    assert {"coinbase", "paper", "generic"} <= found.keys()
     assert (found["oanda"]["cursor"], found["hyperliquid"]["history_max"]) == ("exact", 10_000)
     for row in found.values():
         assert row["verified"]

@@ -13,10 +13,12 @@ from trueup.bootstrap import live_venue
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
 from trueup.model.errors import BadInput, Rejected
+from trueup.model.identifiers import account_id
 from trueup.model.orders import Amendment, OrderRequest
 from trueup.model.venues import Gap
 from trueup.ports import LiveVenue
-from trueup.settings import load_settings
+from trueup.settings import AccountSettings, load_settings
+from trueup.venues.coinbase.live import CoinbaseVenue
 from trueup.venues.hyperliquid.live import HyperliquidVenue
 from trueup.venues.oanda.live import OandaVenue
 from trueup.venues.paper.server import PaperServer
@@ -126,6 +128,32 @@ def test_an_account_on_paper_that_trades(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_venue_without_a_connection_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no connection to this venue"):
+def test_an_account_at_coinbase_has_a_key_of_two_parts(tmp_path: Path) -> None:
+    text = '[accounts."coinbase:main"]\nkey = "env:NAME"\nsecret = "env:PEM"\n'
+    environment = {"NAME": "organizations/1/apiKeys/2", "PEM": "-----BEGIN EC PRIVATE KEY-----\nAAAA\n"}
+
+    async def main() -> None:
+        venues = [connected(tmp_path, text, environment) for _ in range(2)]
+        limiters = {venue._session.transport.limiter for venue in map(_below_observing, venues)}
+        assert len(limiters) == 1
+        for venue in venues:
+            await venue.aclose()
+
+    asyncio.run(main())
+    for variable in environment:
+        with pytest.raises(BadInput, match="this variable is not set"):
+            connected(tmp_path, text, {name: value for name, value in environment.items() if name != variable})
+    with pytest.raises(BadInput, match="key="):
         connected(tmp_path, '[accounts."coinbase:main"]\n')
+
+
+def _below_observing(venue: LiveVenue) -> CoinbaseVenue:
+    below = vars(venue)["_venue"]
+    assert isinstance(below, CoinbaseVenue)
+    return below
+
+
+def test_a_venue_without_a_connection_is_said() -> None:
+    account = AccountSettings(account=account_id("elsewhere", "main"))
+    with pytest.raises(BadInput, match="no connection to this venue"):
+        live_venue(account, environment={}, clock=SystemClock(), random=Random(1), hints=Hints())

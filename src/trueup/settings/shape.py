@@ -99,16 +99,26 @@ class PaperSettings(AccountSettings, frozen=True, kw_only=True):
 
 
 class CoinbaseSettings(AccountSettings, frozen=True, kw_only=True):
-    """An account at Coinbase.
+    """An account at Coinbase: the portfolio of one key.
 
     Attributes:
-        key, secret: Name the two parts of the API key.
+        key, secret: Name the two parts of the API key: its name, and its private key. Even reading needs both.
+        futures: Whether the portfolio has a wallet for US futures.
+        rest_url, stream_url: In place of the venue's own addresses; empty for these.
     """
 
     venue = "coinbase"
 
     key: str = ""
     secret: str = ""
+    futures: bool = True
+    rest_url: str = ""
+    stream_url: str = ""
+
+    @property
+    def at_venue(self) -> tuple[str, ...]:
+        """By its key: of one portfolio; nothing where none is named."""
+        return (self.venue, self.rest_url, self.key) if self.key else ()
 
 
 VENUES: Mapping[str, type[AccountSettings]] = {

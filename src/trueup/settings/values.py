@@ -185,6 +185,7 @@ OF_ACCOUNT: Mapping[str, Read] = {
     "token": _reference,
     "key": _reference,
     "secret": _reference,
+    "futures": _flag,
     "vault": _flag,
     "dexes": _names,
     "account_id": _matching(r"\d{3}-\d{3}-\d+-\d{3}", "not an account number", "Write it like 101-004-1234567-001."),

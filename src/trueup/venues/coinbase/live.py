@@ -41,11 +41,11 @@ CAPABILITIES = Capabilities(
     hedges=False,
     streams=True,
     cannot=(
-        "Deposits, withdrawals, conversions, staking, rewards and sweeps are not told: balances show them, no fact does.",
+        "Deposits, withdrawals, conversions, staking, rewards and sweeps are not told: only balances show them.",
         "Funding and daily settlement of futures are not told; their cash is compared only while no future is held.",
         "A fill whose size in quote currency is no exact quantity is refused, and so is a synthetic one.",
         "An order that has ended is found by our id among those of the last day; an older one is not.",
-        "Coinbase has no reduce-only orders: a resting one is taken where it reduces what is held now, and stays after.",
+        "Coinbase has no reduce-only orders: a resting one is taken where it reduces what is held now.",
         "Coinbase has no stop or take-profit that becomes a market order: a stop needs a limit.",
         "Coinbase states no marks of products: they are last prices.",
         "Positions and orders of the global derivatives are not seen: they are an account of their own.",
