@@ -150,23 +150,23 @@ class Talk:
         answer: Row = row
         return answer
 
-    def order(self, product: str, side: str, kind: str, client_id: str = "", **terms: object) -> Row:
+    def order(self, product: str, side: str, kind: str, name: str = "", /, **terms: object) -> Row:
         """Order; the answer may decline."""
-        name = client_id or f"client-{next(self._named)}"
+        name = name or f"client-{next(self._named)}"
         configuration = {kind: terms}
         body = {"client_order_id": name, "product_id": product, "side": side, "order_configuration": configuration}
         return self.post("/orders", body)
 
-    def placed(self, product: str, side: str, kind: str, client_id: str = "", **terms: object) -> str:
+    def placed(self, product: str, side: str, kind: str, name: str = "", /, **terms: object) -> str:
         """Order; gives the order's id."""
-        row = self.order(product, side, kind, client_id, **terms)
+        row = self.order(product, side, kind, name, **terms)
         assert row["success"], row
         order_id: str = row["success_response"]["order_id"]
         return order_id
 
-    def declined(self, product: str, side: str, kind: str, **terms: object) -> tuple[str, str]:
+    def declined(self, product: str, side: str, kind: str, /, **terms: object) -> tuple[str, str]:
         """Order what is not taken; gives the venue's two words for why."""
-        row = self.order(product, side, kind, **terms)
+        row = self.order(product, side, kind, "", **terms)
         assert not row["success"], row
         assert "success_response" not in row
         return row["error_response"]["error"], row["error_response"]["preview_failure_reason"]

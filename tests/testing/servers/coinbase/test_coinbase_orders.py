@@ -95,6 +95,7 @@ def test_a_clients_id_that_was_used_gives_the_first_order_whatever_is_asked_for(
     assert closed["success_response"]["order_id"] == first
 
 
+CROSSES = "INVALID_LIMIT_PRICE_POST_ONLY"
 DECLINED: list[tuple[tuple[str, str, str], Row, str]] = [
     (("DOGE-USD", "BUY", MARKET), {"base_size": "1"}, "INVALID_PRODUCT_ID"),
     ((BTC, "HOLD", MARKET), {"base_size": "1"}, "INVALID_SIDE"),
@@ -106,7 +107,7 @@ DECLINED: list[tuple[tuple[str, str, str], Row, str]] = [
     ((BTC, "SELL", GTC), {"base_size": "0.6", "limit_price": "70000"}, "INSUFFICIENT_FUND"),
     ((BTC, "BUY", MARKET), {"quote_size": "60000"}, "INSUFFICIENT_FUND"),
     ((FUTURE, "BUY", MARKET), {"base_size": "5000"}, "INSUFFICIENT_FUND"),
-    ((BTC, "BUY", GTC), {"base_size": "0.1", "limit_price": "61000", "post_only": True}, "INVALID_LIMIT_PRICE_POST_ONLY"),
+    ((BTC, "BUY", GTC), {"base_size": "0.1", "limit_price": "61000", "post_only": True}, CROSSES),
     ((BTC, "SELL", MARKET), {"quote_size": "100"}, "UNSUPPORTED_ORDER_CONFIGURATION"),
     ((FUTURE, "BUY", MARKET), {"quote_size": "100"}, "UNSUPPORTED_ORDER_CONFIGURATION"),
     ((BTC, "BUY", MARKET), {}, "UNSUPPORTED_ORDER_CONFIGURATION"),
