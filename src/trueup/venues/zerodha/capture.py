@@ -60,11 +60,13 @@ class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         day: The trading day of the newest capture.
         captured: When its lists were asked for, in nanoseconds; 0 where that was begun and not finished.
         missed: Days before it that are not complete, oldest first.
+        begins: Whether the history begins with that day, so that what was held then comes first.
     """
 
     day: str
     captured: int = 0
     missed: tuple[Missed, ...] = ()
+    begins: bool = False
 
 
 def encode(cursor: Cursor) -> str:

@@ -72,15 +72,19 @@ class Known:
         return known
 
     def fork(self) -> "Known":
-        """One that knows as much of what is traded, and shares it from then on; of the account's state it knows nothing."""
+        """One that shares what is known of what is traded, also later on; of the account's state it knows nothing."""
         other = Known(self.account, (), self.learnt)
         other.learnt, other.terms, other.find_terms = self.learnt, self.terms, self.find_terms
         other.tags, other._instruments, other._multipliers = self.tags, self._instruments, self._multipliers
         return other
 
-    def instruments(self) -> dict[str, Instrument]:
-        """All that were met, by symbol."""
-        return {instrument.symbol: instrument for instrument in self._instruments.values()}
+    def instruments(self) -> list[Instrument]:
+        """All that were met."""
+        return list(self._instruments.values())
+
+    def of_symbol(self, symbol: str) -> Instrument | None:
+        """The one of a symbol of ours; None where it was not met. Raises :class:`BadInput` for another venue's."""
+        return self._instruments.get(Key.of_symbol(symbol).native)
 
     def delivery(self) -> list[Instrument]:
         """What is held as shares, as far as it was met."""

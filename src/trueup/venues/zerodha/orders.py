@@ -7,6 +7,8 @@ the reports are put in order by what was filled and then by how far the words ar
 
 from decimal import Decimal
 
+import msgspec
+
 from trueup.model.errors import BadInput
 from trueup.model.events import OrderReported
 from trueup.model.numbers import ZERO, canonical
@@ -19,6 +21,9 @@ from trueup.venues.zerodha.trades import SIDES
 
 ENDED = {"COMPLETE": "filled", "CANCELLED": "canceled", "REJECTED": "rejected"}
 
+RESTING = frozenset({"AMO REQ RECEIVED", "TRIGGER PENDING", "OPEN"})
+"""Words of an order that has arrived and waits; all that are neither these nor an end are on the way."""
+
 _WAY = ("AMO REQ RECEIVED", "PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING", "TRIGGER PENDING", "OPEN")
 """The words in the order in which an order that is not changed goes through them."""
 
@@ -29,6 +34,33 @@ _STEPS = 16
 
 _FILLED_MAX = 2**58
 """Filled units that tell reports of one second apart: with the steps within 63 bits."""
+
+
+class State(msgspec.Struct, frozen=True):
+    """An order as a row tells it, with what only Kite has a use for.
+
+    Attributes:
+        word: Kite's status.
+        variety, order_type: As its changes have to name them.
+        message: Why it was refused, where it was.
+    """
+
+    report: OrderReported
+    word: str
+    variety: str
+    order_type: str
+    message: str
+
+
+def state(row: Row, known: Known) -> State:
+    """The whole of what a row tells. Raises as :func:`report` does."""
+    return State(
+        report(row, known),
+        rows.text(row, "status"),
+        rows.optional_text(row, "variety"),
+        rows.text(row, "order_type"),
+        rows.optional_text(row, "status_message") or rows.optional_text(row, "status_message_raw"),
+    )
 
 
 def report(row: Row, known: Known) -> OrderReported:

@@ -32,7 +32,11 @@ _USEFUL = "Import answers of positions, holdings, margins, orders or trades, or 
 
 
 class ZerodhaReader:
-    """Reads the saved answers of one account at Zerodha, in the order they are given."""
+    """Reads the answers of one account at Zerodha, in the order they are given.
+
+    Attributes:
+        known: What they told so far.
+    """
 
     def __init__(
         self,
@@ -48,7 +52,13 @@ class ZerodhaReader:
             known: Instruments that the book knows from earlier imports: how large their lots are.
             learnt: What answers read earlier said of the account; those of another user are refused.
         """
-        self._known = Known(account, known, learnt)
+        self.known = Known(account, known, learnt)
+
+    def fork(self) -> "ZerodhaReader":
+        """A reader that knows what is traded as this one does, and nothing of how the account stands."""
+        other = ZerodhaReader(self.known.account)
+        other.known = self.known.fork()
+        return other
 
     def read(self, name: str, data: bytes, request: bytes | None = None) -> Reading:
         """Recognise and parse one answer.
@@ -62,14 +72,14 @@ class ZerodhaReader:
         Raises:
             Malformed: Not an answer of Kite, one that holds nothing to book or compare, or one of another user.
         """
-        before = dict(self._known.learnt)
+        before = dict(self.known.learnt)
         try:
             with exact():
-                reading = _read(name, unpacked(name, data, FILE_BYTES_MAX), _path(request), self._known)
+                reading = _read(name, unpacked(name, data, FILE_BYTES_MAX), _path(request), self.known)
         except BadInput as error:
             raise Malformed(f"{name}: {error.field}={error.value!r}: {error.problem}.", remedy=error.remedy) from None
-        learnt = dict(self._known.learnt.items() - before.items())
-        facts = [*self._known.definitions(), *reading.facts]
+        learnt = dict(self.known.learnt.items() - before.items())
+        facts = [*self.known.definitions(), *reading.facts]
         return msgspec.structs.replace(reading, facts=facts, learnt=learnt)
 
 
