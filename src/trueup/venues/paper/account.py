@@ -39,7 +39,7 @@ class Holding:
         share = quotient(self.cost * -closing, self.quantity) if closing + self.quantity else self.cost
         self.quantity += closing
         self.cost -= share
-        return _gain(market, share, market.worth(-closing, price))
+        return gain(market, share, market.worth(-closing, price))
 
 
 class Account:
@@ -121,7 +121,7 @@ class Account:
         inverse = market.instrument.kind == "inverse"
         quantity, gross, cost = self._both(market)
         worth = market.worth(quantity, self._prices[market.symbol])
-        apart = self.equity(market.cash) - _gain(market, cost, worth)
+        apart = self.equity(market.cash) - gain(market, cost, worth)
         needed = self.maintenance(market.cash) - HALF * self._margin(market, gross)
         rate = HALF * market.initial_margin * gross
         exposed = (quantity + rate if inverse else quantity - rate) * market.instrument.contract_size
@@ -158,13 +158,13 @@ class Account:
         return sum(quantities, ZERO), sum(map(abs, quantities), ZERO), sum((held.cost for held in sides), ZERO)
 
     def _unrealized(self, market: Market, held: Holding) -> Decimal:
-        return _gain(market, held.cost, market.worth(held.quantity, self._prices[market.symbol]))
+        return gain(market, held.cost, market.worth(held.quantity, self._prices[market.symbol]))
 
     def _margin(self, market: Market, quantity: Decimal) -> Decimal:
         return market.initial_margin * abs(market.worth(quantity, self._prices[market.symbol]))
 
 
-def _gain(market: Market, cost: Decimal, worth: Decimal) -> Decimal:
+def gain(market: Market, cost: Decimal, worth: Decimal) -> Decimal:
     """P&L of what cost ``cost`` and is worth ``worth``; coins gain by being worth fewer (inverse)."""
     return cost - worth if market.instrument.kind == "inverse" else worth - cost
 
