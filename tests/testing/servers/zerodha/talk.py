@@ -88,7 +88,7 @@ class Talk:
         answer = self.raw(method, path, form, headers)
         return answer.status, _JSON.decode(answer.body)
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """The data of an answer that must be given."""
         status, row = self.ask("GET", path)
         assert (status, row["status"]) == (200, "success"), row
