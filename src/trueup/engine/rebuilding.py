@@ -5,7 +5,7 @@ store the ledgers go on booking meanwhile: only for the last frames, and the exc
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 
 from trueup.book.book import Book
 from trueup.engine.changes import change, fold, identities
@@ -116,10 +116,8 @@ class LiveRebuild:
             self.damaged.add(ledger.account)
 
     def finish(self) -> Views:
-        """Put the new views in the place of the old ones."""
-        with suppress(ViewsFailed):  # what they could not write any more goes aside with them
-            self._old.close()
-        return self._storage.replace_views(self._views, last_copy=bool(self.damaged))
+        """Put the new views in the place of the old ones, which stay open where the disk refuses."""
+        return self._storage.replace_views(self._views, self._old, last_copy=bool(self.damaged))
 
     def give_up(self) -> None:
         """Leave the views as they are."""

@@ -53,6 +53,7 @@ class Run(msgspec.Struct, frozen=True):
         plan: What was booked for it, or in a dry run would be, and why not more.
         moves: What it did to the breaks.
         corrected: What was booked to put breaks right.
+        missing: Facts of the venue's history that the book lacks, where it was read again.
         restriction: What is forbidden now; None when nothing ever was.
     """
 
@@ -66,6 +67,7 @@ class Run(msgspec.Struct, frozen=True):
     plan: Plan
     moves: Sequence[e.BreakMoved]
     corrected: Sequence[e.Corrected]
+    missing: Sequence[e.Fact]
     restriction: e.Restricted | None
 
 
@@ -154,6 +156,7 @@ class Reconciler:
                 decided.plan,
                 [move for one in settled if one.verdict is not None for move in one.verdict.moves],
                 [event for one in settled for event in one.corrected],
+                judged.missing,
                 self._ledger.read(lambda book: book.breaks.restriction),
             )
             return self.last

@@ -6,7 +6,7 @@ after it, bring the views up to the log, and only then let anybody book.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from threading import RLock
+from threading import Lock, RLock
 from typing import Self
 
 from trueup.book.book import Book
@@ -20,7 +20,7 @@ from trueup.engine.rebuilding import LiveRebuild, Progress, bring_up, rebuild_vi
 from trueup.engine.resuming import resumed
 from trueup.engine.together import Together
 from trueup.journal.milestones import SPACING, events_between
-from trueup.model.errors import BadInput, JournalDamaged, StorageError, ViewsFailed
+from trueup.model.errors import BadInput, JournalDamaged, StorageError, TrueupError, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Clock, Milestone, OpenedLedger, Storage, Views
 
@@ -55,6 +55,7 @@ class Store:
         self._kept: dict[AccountId, Seq] = {}
         self._suspect: set[AccountId] = set()
         self._opening = RLock()
+        self._rebuilding = Lock()
         self.caretaker = Caretaker(clock, background=background)
 
     @classmethod
@@ -132,11 +133,24 @@ class Store:
         """Make the views anew while the ledgers go on booking; what stood there is kept aside.
 
         Raises:
-            ViewsFailed: New ones cannot be written either; booking goes on without.
+            ViewsFailed: New ones cannot be written either, or somebody else makes them anew; booking goes on without.
         """
         if not isinstance(self._feeder, Feeder):  # written with each frame: a rebuilding is a migration there
             return
-        self._feeder.fail(ViewsFailed("The views are being made anew.", remedy="Try again in a while."))
+        meanwhile = ViewsFailed("The views are being made anew.", remedy="Try again in a while.")
+        if not self._rebuilding.acquire(blocking=False):
+            raise meanwhile
+        self._feeder.fail(meanwhile)
+        try:
+            self._rebuild(self._feeder, progress)
+        except TrueupError as failure:
+            told = f"The views could not be made anew: {failure.message}"
+            self._feeder.fail(ViewsFailed(told, remedy=failure.remedy))
+            raise
+        finally:
+            self._rebuilding.release()
+
+    def _rebuild(self, feeder: Feeder, progress: Progress) -> None:
         rebuild = LiveRebuild(self._storage, self.views, progress)
         try:
             with self._opening:
@@ -144,12 +158,12 @@ class Store:
                     rebuild.stored(account)
             for ledger in list(self._ledgers.values()):
                 rebuild.advance(ledger)
-            with self._opening, self._feeder.paused(), ExitStack() as still:
+            with self._opening, feeder.paused(), ExitStack() as still:
                 for _, ledger in sorted(self._ledgers.items()):
                     still.enter_context(ledger.turn)
                     rebuild.advance(ledger)
                 self.views = rebuild.finish()
-                self._feeder.resume(self.views)
+                feeder.resume(self.views)
         except BaseException:
             rebuild.give_up()
             raise
@@ -245,7 +259,7 @@ class Store:
             self._suspect.add(account)
             return self._open(account, progress)
         except ViewsFailed as failure:
-            if self._feeder.failed is not None or self.together:
+            if self.together:
                 raise
             self.rebuild_views(progress)
             self.findings.append(f"views: {failure.message} They were made anew from the log; the old file is kept.")
