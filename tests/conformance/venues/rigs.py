@@ -33,7 +33,7 @@ class SocketRig:
         symbol: str,
         lot: Decimal,
         page: int,
-        money_step: Decimal = ZERO,
+        money_step: Decimal | None = ZERO,
         hedged: bool = False,
         words: Mapping[Call, bytes],
         connect: Callable[[Random, Hints], LiveVenue],

@@ -89,7 +89,7 @@ class ProcessRig:
     symbol = SYMBOL
     lot = LOT
     page = PAGE
-    money_step = ZERO
+    money_step: Decimal | None = ZERO
     hedged = False
 
     def __init__(self, clock: TickingClock, make: type[BrokenLine] = BrokenLine) -> None:

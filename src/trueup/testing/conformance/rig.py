@@ -27,7 +27,8 @@ class Rig(Protocol):
         symbol: A derivative that settles in the account's money.
         lot: A quantity of it that may be traded at once; the market offers more than ten, and fewer than 150.
         page: Facts that one answer of the history holds at most.
-        money_step: The smallest amount of money that the venue states; 0 where it states every digit.
+        money_step: The smallest amount of money that the venue states; 0 where it states every digit. None where its
+            history does not tell what moves money besides trades: then money and balances are not compared.
         hedged: Whether the account holds a long and a short position side by side; then only ``HEDGING`` is asked.
     """
 
@@ -37,7 +38,7 @@ class Rig(Protocol):
     symbol: str
     lot: Decimal
     page: int
-    money_step: Decimal
+    money_step: Decimal | None
     hedged: bool
 
     async def venue(self, book: Book | None = None) -> LiveVenue:

@@ -46,6 +46,7 @@ CAPABILITIES = Capabilities(
         "A fill whose size in quote currency is no exact quantity is refused, and so is a synthetic one.",
         "An order that has ended is found by our id among those of the last day; an older one is not.",
         "Coinbase has no reduce-only orders: a resting one is taken where it reduces what is held now.",
+        "Orders of futures cannot be changed (CANNOT_EDIT_FUTURES_ORDER): cancel and place another.",
         "Coinbase has no stop or take-profit that becomes a market order: a stop needs a limit.",
         "Coinbase states no marks of products: they are last prices.",
         "Positions and orders of the global derivatives are not seen: they are an account of their own.",
