@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.conformance.venues.rigs import SocketRig
+from tests.conformance.venues.test_coinbase import coinbase
 from tests.conformance.venues.test_hyperliquid import hyperliquid
 from tests.conformance.venues.test_oanda import oanda
 from trueup.testing.conformance import following, reading
@@ -18,8 +19,8 @@ from trueup.testing.servers.faults import AnyFault, WirePlan
 
 Faulty = Callable[[WirePlan], AbstractAsyncContextManager[SocketRig]]
 
-FACTS = {"hyperliquid": "userFills", "oanda": "ORDER_FILL"}
-"""What a message of the stream holds that carries fills."""
+FACTS = {"hyperliquid": "userFills", "oanda": "ORDER_FILL", "coinbase": '"update"'}
+"""What a message of the stream holds that carries fills, or tells of them."""
 
 READS: Sequence[tuple[str, Sequence[AnyFault]]] = [
     ("server errors", [f.Status(status=503, nth=2, times=2), f.Status(status=500, at="after", nth=5)]),
@@ -41,7 +42,7 @@ def messages(words: str) -> Sequence[tuple[str, AnyFault]]:
     ]
 
 
-SETUPS: dict[str, Faulty] = {"hyperliquid": hyperliquid, "oanda": oanda}
+SETUPS: dict[str, Faulty] = {"hyperliquid": hyperliquid, "oanda": oanda, "coinbase": coinbase}
 
 
 @pytest.mark.parametrize(("kind", "faults"), READS, ids=lambda value: value if isinstance(value, str) else "")
