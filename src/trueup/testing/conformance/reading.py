@@ -104,7 +104,8 @@ async def check_a_snapshot_is_the_truth_and_the_book_agrees(rig: Rig) -> None:
 
 
 async def check_instruments_and_marks(rig: Rig) -> None:
-    """Contract terms are stated, and stay; marks are the exchange's prices, and none is made up."""
+    """Contract terms of what was traded are stated, and stay; marks are the exchange's prices, and none is made up."""
+    trade(rig, "buy")
     venue = await rig.venue()
     terms = {terms.symbol: terms for terms in await venue.instruments()}
     require(rig.symbol in terms, f"{rig.symbol} is listed, besides {sorted(terms)}")

@@ -233,8 +233,8 @@ def _order(rig: Rig, side: str, name: str) -> OrderRequest:
     return OrderRequest(rig.symbol, "buy" if side == "buy" else "sell", rig.lot, client_order_id=name)
 
 
-def _limit(rig: Rig, side: str, name: str, share: str, *, lots: int = 1, force: TimeInForce = "gtc") -> OrderRequest:
-    """An order with a limit at a share of the present price."""
+def _limit(rig: Rig, side: str, name: str, share: str, *, lots: int = 1, force: TimeInForce = "") -> OrderRequest:
+    """An order with a limit at a share of the present price, which rests for as long as the venue lets it."""
     return OrderRequest(
         rig.symbol,
         "buy" if side == "buy" else "sell",
