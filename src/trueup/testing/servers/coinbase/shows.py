@@ -19,6 +19,7 @@ from trueup.venues.paper.markets import HALF
 
 USD = "USD"
 _FIAT = frozenset({"USD", "EUR", "GBP"})
+_WALLETS = {True: "ACCOUNT_TYPE_FIAT", False: "ACCOUNT_TYPE_CRYPTO"}
 _OPENED = "2021-05-31T09:59:59Z"
 _FUTURES_CASH = wallet_currency(USD, FUTURES_WALLET)
 
@@ -75,7 +76,6 @@ class Shows:
         with exact():
             hold = min(on_hold, balance)
             free = balance - hold
-        fiat = currency in _FIAT
         return {
             "uuid": uuid("wallet", self._account, currency),
             "name": f"{currency} Wallet",
@@ -86,7 +86,7 @@ class Shows:
             "created_at": _OPENED,
             "updated_at": stamp(self._clock.now()),
             "deleted_at": None,
-            "type": "FIAT" if fiat else "CRYPTO",
+            "type": _WALLETS[currency in _FIAT],
             "ready": True,
             "hold": amount(hold, currency),
             "retail_portfolio_id": self._history.portfolio_id,
@@ -139,9 +139,9 @@ class Shows:
             "one_day_change": bare(ZERO),
             "cost_basis": amount(ZERO, USD),
             "asset_img_url": "",
-            "is_cash": wallet["type"] == "FIAT",
+            "is_cash": currency in _FIAT,
             "average_entry_price": amount(ZERO, USD),
-            "account_type": "ACCOUNT_TYPE_FIAT" if wallet["type"] == "FIAT" else "ACCOUNT_TYPE_CRYPTO",
+            "account_type": wallet["type"],
         }
 
     def _future_row(self, product: Product, held: VenuePosition) -> Row:
