@@ -1,0 +1,312 @@
+"""What ccxt does not say of an exchange, or says wrongly, as small tables: here alone stands what is special to one.
+
+An exchange without a row is read by ccxt's own unified methods and what they state of themselves; that is less than
+what is known of those below.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+Params = Mapping[str, object]
+
+DAY_MS = 86_400_000
+
+ORDERS_MAX = 500
+"""Open orders in one answer, where no smaller page is known."""
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """One list of the history, which is read by time.
+
+    Attributes:
+        method: ccxt's, by name.
+        params: What is passed along: which of several lists it is.
+        page: How many rows an answer holds at most; one that has as many may have been cut.
+        days: The longest stretch of time that one call may ask for.
+        until: The parameter that ends the stretch.
+        since: The parameter that begins it, where ccxt's own argument is not sent on.
+        by_symbol: Whether each instrument has a list of its own.
+        iso: Whether the end is written as RFC 3339 text.
+        kind: What its rows are.
+    """
+
+    method: str
+    kind: Literal["trade", "funding", "ledger"]
+    params: Params = {}
+    page: int = 100
+    days: float = 7
+    until: str = "until"
+    since: str = ""
+    by_symbol: bool = False
+    iso: bool = False
+
+
+class Cash(msgspec.Struct, frozen=True):
+    """Where a balance without unrealised P&L stands in the venue's own answer, by paths such as ``data.0.details``.
+
+    Attributes:
+        rows: The list of balances, or the only one.
+        amount: In one of them.
+        currency: Its name in one of them; empty where all is in :attr:`Correction.money`.
+        without: What is in the amount and is no cash; a ``*`` in a path stands for each item of a list.
+    """
+
+    rows: str
+    amount: str
+    currency: str = ""
+    without: str = ""
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """Of one exchange.
+
+    Attributes:
+        feeds: The lists of its history; empty to go by what ccxt states.
+        days_back: How far back they reach; None where that is not known.
+        positions: Calls that together state every position.
+        orders: Calls that together state every open order, with how many rows one answer holds.
+        balance: What ``fetch_balance`` is asked with.
+        cash: Where balances are told without unrealised P&L; None where ccxt's total is without.
+        money: The currency of what names none.
+        trade_info: Paths to fields of a trade in the venue's own row, by ccxt's name.
+        ledger_info: The same of an entry of the ledger; ``amount`` is then signed.
+        transfers: The ledger's kinds that move money without a trade, and what they are; others are explained by trades
+            and funding.
+        outgoing: Those of them whose amount is written without its sign, and left the account.
+        explained: The ledger's other kinds; one that is in neither table is refused.
+        funding_paid: Whether ccxt's amount of a funding payment is what was paid instead of what was received.
+        unit_size: The contract size that ccxt's amounts are in, where that is not the one it states.
+        weak_currencies: Whether to leave ccxt's call for the currencies out; their names are the ids then.
+        client_id: How the venue writes a client order id.
+        find_by: The parameter of ``fetch_order`` that finds an order by our id; ``surely`` where it needs no symbol.
+        find_surely: Whether that needs no instrument.
+        market_price: Whether a market order needs the present price, to bound it.
+        options: Of ccxt.
+        hedged_fills: Whether a fill of an account with both sides tells which of them it is of.
+        fees_told: Whether its fills state what they cost.
+        cannot: What else cannot be had there, in sentences.
+    """
+
+    feeds: tuple[Feed, ...] = ()
+    days_back: int | None = None
+    positions: tuple[Params, ...] = ({},)
+    orders: tuple[Params, ...] = ({},)
+    orders_page: int = ORDERS_MAX
+    balance: Params = {}
+    cash: Cash | None = None
+    money: str = ""
+    trade_info: Mapping[str, str] = {}
+    ledger_info: Mapping[str, str] = {}
+    transfers: Mapping[str, str] = {}
+    outgoing: frozenset[str] = frozenset()
+    explained: frozenset[str] = frozenset()
+    funding_paid: bool = False
+    unit_size: str = ""
+    weak_currencies: bool = False
+    client_id: Literal["plain", "hex"] = "plain"
+    find_by: str = ""
+    find_surely: bool = False
+    market_price: bool = False
+    options: Params = {}
+    hedged_fills: bool = True
+    fees_told: bool = True
+    cannot: tuple[str, ...] = ()
+
+
+_BYBIT_KINDS: tuple[Params, ...] = (
+    {"type": "swap", "subType": "linear"},
+    {"type": "swap", "subType": "inverse"},
+    {"type": "spot"},
+)
+_OKX_KINDS: tuple[Params, ...] = ({"type": "swap"}, {"type": "future"}, {"type": "spot"})
+
+CORRECTIONS: Mapping[str, Correction] = {
+    "binanceusdm": Correction(
+        feeds=(
+            Feed("fetch_my_trades", "trade", page=1000, days=7, by_symbol=True),
+            Feed("fetch_funding_history", "funding", page=1000, days=7),
+            Feed("fetch_ledger", "ledger", page=1000, days=7),
+        ),
+        days_back=90,
+        orders=({}, {"trigger": True}),
+        cash=Cash("assets", "walletBalance", "asset"),
+        ledger_info={"amount": "income", "type": "incomeType", "id": "tranId"},
+        transfers={
+            "TRANSFER": "internal",
+            "INTERNAL_TRANSFER": "internal",
+            "CROSS_COLLATERAL_TRANSFER": "internal",
+            "STRATEGY_UMFUTURES_TRANSFER": "internal",
+            "WELCOME_BONUS": "reward",
+            "REFERRAL_KICKBACK": "reward",
+            "COMMISSION_REBATE": "reward",
+            "API_REBATE": "reward",
+            "CONTEST_REWARD": "reward",
+            "FEE_RETURN": "reward",
+            "FUTURES_PRESENT": "reward",
+            "BFUSD_REWARD": "reward",
+            "COIN_SWAP_DEPOSIT": "exchange",
+            "COIN_SWAP_WITHDRAW": "exchange",
+            "AUTO_EXCHANGE": "exchange",
+            "INSURANCE_CLEAR": "liquidation",
+            "DELIVERED_SETTELMENT": "settlement",
+        },
+        explained=frozenset({"REALIZED_PNL", "COMMISSION", "FUNDING_FEE"}),
+        weak_currencies=True,
+        find_by="origClientOrderId",
+        options={"warnOnFetchOpenOrdersWithoutSymbol": False},
+    ),
+    "bybit": Correction(
+        feeds=(
+            *(
+                Feed("fetch_my_trades", "trade", {**kind, "execType": event}, page=100, days=7)
+                for kind in _BYBIT_KINDS
+                for event in ("Trade", "AdlTrade", "BustTrade", "Delivery")
+                if kind != {"type": "spot"} or event == "Trade"
+            ),
+            *(Feed("fetch_funding_history", "funding", kind, page=100, days=7) for kind in _BYBIT_KINDS[:2]),
+            Feed("fetch_ledger", "ledger", page=50, days=7, until="endTime"),
+        ),
+        days_back=730,
+        positions=(
+            {"settleCoin": "USDT", "limit": 200},
+            {"settleCoin": "USDC", "limit": 200},
+            {"type": "swap", "subType": "inverse", "limit": 200},
+        ),
+        orders=(
+            {"type": "swap", "subType": "linear", "settleCoin": "USDT"},
+            {"type": "swap", "subType": "linear", "settleCoin": "USDC"},
+            {"type": "swap", "subType": "inverse"},
+            {"type": "spot"},
+        ),
+        orders_page=50,
+        ledger_info={"amount": "change", "type": "type", "id": "id"},
+        transfers={
+            "TRANSFER_IN": "internal",
+            "TRANSFER_OUT": "internal",
+            "BONUS": "reward",
+            "FEE_REFUND": "reward",
+            "INTEREST": "interest",
+            "AIRDROP": "reward",
+        },
+        explained=frozenset({"TRADE", "SETTLEMENT", "DELIVERY", "LIQUIDATION", "ADL"}),
+        funding_paid=True,
+        weak_currencies=True,
+        find_by="orderLinkId",
+        options={"enableUnifiedAccount": True, "enableUnifiedMargin": False},
+        hedged_fills=False,
+    ),
+    "okx": Correction(
+        feeds=(
+            *(Feed("fetch_my_trades", "trade", kind, page=100, days=30) for kind in _OKX_KINDS),
+            Feed("fetch_funding_history", "funding", {"type": "swap"}, 100, 30, until="end", since="begin"),
+            Feed("fetch_ledger", "ledger", {"method": "privateGetAccountBillsArchive"}, 100, 30, "end", "begin"),
+        ),
+        days_back=89,
+        orders=({}, {"trigger": True, "ordType": "conditional"}, {"trigger": True, "ordType": "trigger"}),
+        orders_page=100,
+        cash=Cash("data.0.details", "cashBal", "ccy"),
+        ledger_info={"amount": "balChg", "type": "type", "id": "billId"},
+        transfers={"1": "internal", "4": "exchange", "6": "internal", "7": "interest", "11": "exchange"},
+        explained=frozenset({"2", "3", "5", "8", "9", "10"}),
+        weak_currencies=True,
+        find_by="clientOrderId",
+    ),
+    "krakenfutures": Correction(
+        feeds=(
+            Feed("fetch_my_trades", "trade", page=100, days=3_650, until="lastFillTime", iso=True),
+            Feed("fetch_funding_history", "funding", page=500, days=30),
+            Feed("fetch_ledger", "ledger", page=250, days=30),
+        ),
+        trade_info={"amount": "size", "fee": "fee_paid", "fee_currency": "fee_currency"},
+        transfers={"transfer": "internal", "rebate": "reward"},
+        explained=frozenset({"trade", "fee"}),
+        cannot=("Interest and taxes of the account log are not booked.",),
+        find_by="cliOrdId",
+    ),
+    "bitget": Correction(
+        feeds=(
+            Feed("fetch_my_trades", "trade", page=100, days=7, by_symbol=True),
+            Feed("fetch_funding_history", "funding", page=100, days=30, by_symbol=True),
+        ),
+        days_back=90,
+        positions=(
+            {"productType": "USDT-FUTURES"},
+            {"productType": "USDC-FUTURES"},
+            {"productType": "COIN-FUTURES"},
+        ),
+        orders=(
+            {"type": "swap", "productType": "USDT-FUTURES"},
+            {"type": "swap", "productType": "USDC-FUTURES"},
+            {"type": "swap", "productType": "COIN-FUTURES"},
+        ),
+        orders_page=100,
+        balance={"type": "swap", "productType": "USDT-FUTURES"},
+        cash=Cash("", "accountEquity", "marginCoin", "unrealizedPL"),
+        weak_currencies=True,
+        find_by="clientOid",
+        options={"defaultType": "swap"},
+        hedged_fills=False,
+        cannot=(
+            "Balances are those of the futures account in USDT; spot, USDC and coin margin are not read.",
+            "Plan (trigger) orders are not read.",
+        ),
+    ),
+    "kucoinfutures": Correction(
+        feeds=(
+            Feed("fetch_my_trades", "trade", page=1000, days=7, until="endAt"),
+            Feed("fetch_funding_history", "funding", page=100, days=30, until="endAt", by_symbol=True),
+            Feed("fetch_ledger", "ledger", {"type": "contract"}, page=50, days=1),
+        ),
+        days_back=90,
+        orders=({}, {"trigger": True}),
+        orders_page=1000,
+        cash=Cash("data", "accountEquity", "currency", "unrealisedPNL"),
+        weak_currencies=True,
+        find_by="clientOid",
+        find_surely=True,
+        ledger_info={"amount": "amount", "type": "type", "id": "offset"},
+        transfers={
+            "Deposit": "internal",
+            "Withdrawal": "internal",
+            "TransferIn": "internal",
+            "TransferOut": "internal",
+        },
+        explained=frozenset({"RealisedPNL"}),
+        options={"uta": False},
+        cannot=("Balances are those of the futures account in the coin that ccxt asks for (XBT unless another).",),
+    ),
+    "deribit": Correction(
+        feeds=(Feed("fetch_my_trades", "trade", page=100, days=3_650, by_symbol=True),),
+        positions=({},),
+        orders=({},),
+        cash=Cash("summaries", "balance", "currency"),
+        unit_size="1",
+        cannot=("Funding is part of the daily settlement there, and no list of it is read: it shows as cash.",),
+    ),
+    "hyperliquid": Correction(
+        feeds=(
+            Feed("fetch_my_trades", "trade", page=2000, days=3_650),
+            Feed("fetch_funding_history", "funding", page=500, days=3_650),
+            Feed("fetch_ledger", "ledger", page=500, days=3_650),
+        ),
+        cash=Cash("", "marginSummary.accountValue", without="assetPositions.*.position.unrealizedPnl"),
+        money="USDC",
+        unit_size="1",
+        ledger_info={"amount": "delta.usdc", "type": "delta.type", "id": "hash"},
+        client_id="hex",
+        find_by="clientOrderId",
+        find_surely=True,
+        market_price=True,
+        options={"fetchMarkets": {"types": ["swap"]}},
+        transfers={"deposit": "deposit", "withdraw": "withdrawal"},
+        outgoing=frozenset({"withdraw"}),
+        cannot=("Only the main dex is read, without spot and what moves between accounts: see venue hyperliquid.",),
+    ),
+}
+
+
+def correction_of(exchange: str) -> Correction:
+    """What is known of an exchange; of most nothing is."""
+    return CORRECTIONS.get(exchange, Correction())

@@ -1,0 +1,206 @@
+"""An exchange object of ccxt, made safe: exact numbers, our clock, no hidden writes, no retried orders.
+
+ccxt is imported here and nowhere else, and only when an account needs it: that takes about a second and 100 MB.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from trueup.model.errors import BadInput
+from trueup.model.times import NS_PER_MS, NS_PER_SECOND
+from trueup.ports import Clock
+from trueup.venues.ccxt.guard import Admitting, admission, permitted
+from trueup.venues.transport.secrets import Secret
+
+Exchange = Any
+"""An object of one of ccxt's classes. They are not typed, and naming them would import them."""
+
+ANSWER_MS = 20_000
+"""How long ccxt waits for one answer."""
+
+RETRIES = 2
+RETRY_PAUSE_MS = 250
+"""How often ccxt makes a read again that failed on the way, and how long it waits before; orders are sent once."""
+
+_NO_EARNERS: Mapping[str, object] = {"builderFee": False, "approvedBuilderFee": False, "refSet": True}
+_EARNERS = ("brokerId", "broker", "partner", "builder", "referrer", "affiliate")
+"""Options by which ccxt's makers are named to the venue with each order."""
+
+_silent = logging.getLogger("trueup.venues.ccxt.silent")
+_silent.disabled = True  # ccxt logs headers and bodies of requests, keys and signatures among them
+
+
+class Guarded(Admitting):
+    """What every exchange object of ours does differently from ccxt's own.
+
+    Attributes:
+        our_clock: Whose time requests carry.
+        connects, losses: How often a stream was connected and lost; whoever follows one sees what may be missing.
+    """
+
+    our_clock: Clock
+    connects: int = 0
+    losses: int = 0
+    connected_at: float = 0.0
+
+    async def request(
+        self,
+        path: str,
+        api: Sequence[str] | str = "public",
+        method: str = "GET",
+        params: object = None,
+        config: object = None,
+    ) -> object:
+        """Every endpoint of a venue's table is called through this. Raises :class:`Rejected` for what may not be."""
+        self.admit((method, path, (api,) if isinstance(api, str) else tuple(api)), params)
+        permit = permitted()
+        if not permit.orders and isinstance(params, dict | None):
+            retries = {"maxRetriesOnFailure": RETRIES, "maxRetriesOnFailureDelay": RETRY_PAUSE_MS}
+            params = {**(params or {}), **retries}
+        with admission():
+            return await super().request(path, api, method, {} if params is None else params, config or {})  # type: ignore[misc] # ccxt's
+
+    async def fetch(self, url: str, method: str = "GET", headers: object = None, body: object = None) -> object:
+        """The last step before the network."""
+        self.admitted(method)
+        return await super().fetch(url, method, headers, body)  # type: ignore[misc] # ccxt's
+
+    async def throttle(self, cost: object = None) -> None:
+        """Wait for the venue's limits; what ends or protects a position never does (invariant I8)."""
+        if not permitted().urgent:
+            await super().throttle(cost)  # type: ignore[misc] # ccxt's
+
+    async def initialize_client(self) -> bool:
+        """In ccxt this approves a fee for its makers at the venue; here it does nothing."""
+        return True
+
+    def on_json_response(self, body: str) -> object:
+        """An answer as values; a number with a point keeps its digits, as text."""
+        return json.loads(body, parse_float=str)
+
+    def milliseconds(self) -> int:
+        """The present time by our clock, as is what follows."""
+        return self.our_clock.now() // NS_PER_MS
+
+    def seconds(self) -> int:
+        """In whole seconds."""
+        return self.our_clock.now() // NS_PER_SECOND
+
+    def microseconds(self) -> int:
+        """In whole microseconds."""
+        return self.our_clock.now() // 1_000
+
+    def client(self, url: str) -> object:
+        """The connection of a stream, reading numbers as exactly as answers are read."""
+        connection = super().client(url)  # type: ignore[misc] # ccxt's
+        connection.handle_text_or_binary_message = _reading(connection)
+        return connection
+
+    def on_connected(self, client: object, message: object = None) -> None:
+        """A stream was connected."""
+        self.connects += 1
+        super().on_connected(client, message)  # type: ignore[misc] # ccxt's
+
+    def on_error(self, client: object, error: object) -> None:
+        """A stream failed."""
+        self.losses += 1
+        super().on_error(client, error)  # type: ignore[misc] # ccxt's
+
+    def on_close(self, client: object, error: object) -> None:
+        """A stream was closed."""
+        self.losses += 1
+        super().on_close(client, error)  # type: ignore[misc] # ccxt's
+
+
+@cache
+def guarded(exchange: str) -> type:
+    """The class of an exchange by ccxt's name for it, with streams where there are any.
+
+    Raises:
+        BadInput: ccxt is not installed, or knows no such exchange.
+    """
+    try:
+        streaming, plain = import_module("ccxt.pro"), import_module("ccxt.async_support")
+    except ImportError:
+        raise BadInput("exchange", exchange, "ccxt is not installed", remedy="pip install trueup[ccxt]") from None
+    if exchange not in plain.exchanges:
+        raise BadInput("exchange", exchange, "ccxt knows no such exchange", remedy="See: trueup venues list --all.")
+    kind = getattr(streaming if exchange in streaming.exchanges else plain, exchange)
+    return type(f"Guarded_{exchange}", (Guarded, kind), {})
+
+
+def make(
+    exchange: str,
+    credentials: Mapping[str, Secret],
+    *,
+    clock: Clock,
+    sandbox: bool = False,
+    rest_url: str = "",
+    stream_url: str = "",
+    options: Mapping[str, object] | None = None,
+) -> Exchange:
+    """An exchange object; nothing is sent before it is asked for something. Belongs to one event loop.
+
+    Args:
+        exchange: As ccxt names it.
+        credentials: By ccxt's names, such as ``apiKey`` and ``secret``.
+        clock: Ours.
+        sandbox: Whether to use the venue's test system.
+        rest_url: In place of the venue's own scheme and host; the paths stay.
+        stream_url: The same for streams.
+        options: Of ccxt, for this exchange.
+
+    Raises:
+        BadInput: No such exchange, or it has no test system.
+    """
+    made: Exchange = guarded(exchange)(
+        {
+            **{name: secret.reveal() for name, secret in credentials.items()},
+            "enableRateLimit": True,
+            "timeout": ANSWER_MS,
+            "options": {**_NO_EARNERS, **(options or {})},
+        }
+    )
+    made.our_clock, made.number, made.logger = clock, str, _silent
+    made.timeout_on_exit = 0
+    made.enableLastHttpResponse = made.enableLastResponseHeaders = False
+    for earner in _EARNERS:
+        made.options.pop(earner, None)
+    if sandbox:
+        if "test" not in made.urls:
+            raise BadInput(
+                "environment", "sandbox", f"{exchange} has no test system that ccxt knows", remedy='Set "live".'
+            )
+        made.set_sandbox_mode(True)
+    if rest_url or stream_url:
+        _point(made.urls["api"], made.implode_hostname, rest_url, stream_url)
+    return made
+
+
+def _point(
+    urls: MutableMapping[str, object] | list[object], implode: Callable[[str], str], rest: str, stream: str
+) -> None:
+    """Replace scheme and host of every address, however deep."""
+    for key, value in urls.items() if isinstance(urls, MutableMapping) else enumerate(urls):
+        if isinstance(value, MutableMapping | list):
+            _point(value, implode, rest, stream)
+        elif isinstance(value, str):
+            parts = urlsplit(implode(value))
+            base = stream if parts.scheme in {"ws", "wss"} else rest
+            if base:
+                host = urlsplit(base)
+                urls[key] = urlunsplit((host.scheme, host.netloc, parts.path, parts.query, ""))  # type: ignore[index] # of its own kind
+
+
+def _reading(connection: Any) -> Callable[[str | bytes], None]:  # noqa: ANN401 - ccxt's
+    def read(data: str | bytes) -> None:
+        text = data.decode() if isinstance(data, bytes) and connection.decompressBinary else data
+        message = json.loads(text, parse_float=str) if text[:1] in {"{", "[", b"{", b"["} else text
+        connection.on_message_callback(connection, message)
+
+    return read

@@ -1,0 +1,100 @@
+"""The account's state now. What lives only here: which calls state it; a part that fails is named, never empty."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from trueup.model.differences import VenueSnapshot
+from trueup.model.errors import Malformed, VenueError
+from trueup.ports import Refused
+from trueup.venues import rows
+from trueup.venues.ccxt import state
+from trueup.venues.ccxt.context import Context
+from trueup.venues.ccxt.session import Session
+from trueup.venues.files import merge_snapshots
+
+POSITIONS, BALANCES, ORDERS = "positions", "balances", "open_orders"
+
+_Parse = Callable[[Context, Iterable[object]], tuple[VenueSnapshot, list[Refused]]]
+
+
+async def snapshot(session: Session) -> VenueSnapshot:
+    """What the exchange states now.
+
+    Raises:
+        VenueError: Nothing could be had at all.
+    """
+    await session.ready()
+    asked = [
+        _part(session, part, ask(session))
+        for part, name, ask in (
+            (POSITIONS, "fetchPositions", positions),
+            (BALANCES, "fetchBalance", balances),
+            (ORDERS, "fetchOpenOrders", open_orders),
+        )
+        if session.has(name)
+    ]
+    read = await asyncio.gather(*asked)
+    errors = [error for _, error in read if error is not None]
+    if read and len(errors) == len(read):
+        raise errors[0]
+    return merge_snapshots([part for part, _ in read])
+
+
+async def positions(session: Session) -> VenueSnapshot:
+    """What is held. Raises :class:`VenueError`."""
+    found: list[object] = []
+    for params in session.correction.positions:
+        found += _list(session, "fetch_positions", await session.call("fetch_positions", None, dict(params)))
+    session.look_for_sides(found)
+    return _kept(session, found, state.positions)
+
+
+async def balances(session: Session) -> VenueSnapshot:
+    """What is in the wallet. Raises :class:`VenueError`."""
+    answer = await session.call("fetch_balance", dict(session.correction.balance))
+    part, refused = state.balances(session.context, answer)
+    session.put_aside(refused)
+    return part
+
+
+async def open_orders(session: Session) -> VenueSnapshot:
+    """What may still trade.
+
+    Raises:
+        VenueError: It could not be had, or an answer was as long as answers may be.
+    """
+    found: list[object] = []
+    page = session.correction.orders_page
+    for params in session.correction.orders:
+        answer = _list(
+            session, "fetch_open_orders", await session.call("fetch_open_orders", None, None, page, dict(params))
+        )
+        if len(answer) >= page:
+            raise Malformed(
+                f"{session.exchange.id} has {page} open orders or more, and ccxt reads no more of them.",
+                remedy="Cancel those that are not needed.",
+            )
+        found += answer
+    return _kept(session, found, state.open_orders)
+
+
+def _kept(session: Session, items: Sequence[object], parse: _Parse) -> VenueSnapshot:
+    part, refused = parse(session.context, items)
+    session.put_aside(refused)
+    return part
+
+
+def _list(session: Session, method: str, answer: object) -> Sequence[object]:
+    if not isinstance(answer, list):
+        raise Malformed(f"{session.exchange.id} {method}: no list: {rows.shown(answer)}.", remedy="Ask again.")
+    return answer
+
+
+async def _part(
+    session: Session, part: str, asked: Awaitable[VenueSnapshot]
+) -> tuple[VenueSnapshot, VenueError | None]:
+    """An answer, or one that says what failed and why."""
+    try:
+        return await asked, None
+    except VenueError as error:
+        return VenueSnapshot(session.account, failed={part: str(error)}), error

@@ -1,0 +1,258 @@
+"""What an account does through ccxt: each order is sent once; what is left open is looked up, never repeated."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import msgspec
+
+from trueup.model.errors import BadInput, Malformed, OutcomeUnknown, Rejected, VenueError
+from trueup.model.events import OrderReported
+from trueup.model.numbers import ZERO
+from trueup.model.orders import Amendment, OrderRequest
+from trueup.venues import rows
+from trueup.venues.ccxt import marks, snapshots
+from trueup.venues.ccxt.context import Context
+from trueup.venues.ccxt.orders import OPEN, Placing, client_id, placing, report
+from trueup.venues.ccxt.session import Session
+from trueup.venues.rows import Row
+from trueup.venues.transport.limiter import Priority
+
+SCANNED = 100
+"""Newest closed orders that an order of ours is looked for among."""
+
+REMEMBERED_MAX = 10_000
+"""Orders placed here whose instrument is remembered, to find them by."""
+
+_CLOSED = (
+    ("fetchCanceledAndClosedOrders", "fetch_canceled_and_closed_orders"),
+    ("fetchClosedOrders", "fetch_closed_orders"),
+    ("fetchCanceledOrders", "fetch_canceled_orders"),
+    ("fetchOrders", "fetch_orders"),
+)
+"""Lists that orders which are over stand in."""
+
+
+class Trading:
+    """Of one account.
+
+    Args:
+        session: Of the account.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._placed: dict[str, str] = {}
+
+    def client_id(self, client_order_id: str) -> str:
+        """What the venue calls an order of ours."""
+        return client_id(self._session.correction.client_id, client_order_id)
+
+    async def place(self, request: OrderRequest) -> OrderReported:
+        """Place an order. Raises as the port says."""
+        session = self._session
+        await session.ready()
+        terms = session.symbol(request.instrument)
+        present = None
+        if request.order_type not in {"limit", "stop_limit"} and session.correction.market_price:
+            present = await marks.present(session, request.instrument)
+        name = self.client_id(request.client_order_id)
+        wire = placing(request, terms, name, present)
+        self._remember(name, request.instrument)
+        sent_at = session.clock.now()
+        answer = await session.order(
+            "create_order", terms.symbol, wire.type, wire.side, wire.amount, wire.price, dict(wire.params)
+        )
+        try:
+            told = report(session.context, rows.as_row(answer, "order"), request=request, name=name, sent_at=sent_at)
+        except BadInput as error:
+            raise OutcomeUnknown(
+                f"{session.exchange.id} took the order and its answer cannot be read: {error}",
+                remedy="Look it up by its client order id.",
+                venue_text=rows.shown(answer),
+            ) from error
+        return told if told.status not in OPEN or told.filled else await self._settled(told, wire)
+
+    async def cancel(self, instrument: str, order_id: str) -> OrderReported | None:
+        """Cancel what is left of an order; see the port."""
+        session = self._session
+        await session.ready()
+        terms = session.symbol(instrument)
+        try:
+            await session.order("cancel_order", order_id, terms.symbol)
+        except Rejected:
+            found = await self._by_id(terms.symbol, order_id)
+            if found is not None and found.status in OPEN:
+                raise
+            return found
+        try:
+            found = await self._by_id(terms.symbol, order_id)
+        except VenueError as error:
+            raise OutcomeUnknown(
+                f"Order {order_id} is cancelled, but how much of it was filled could not be read: {error.message}",
+                remedy="Cancelling it again does no harm and tells.",
+            ) from error
+        if found is None or found.status not in OPEN:
+            return found
+        return _ended(found, session.clock.now())
+
+    async def amend(self, instrument: str, order_id: str, amendment: Amendment) -> OrderReported:
+        """Change a resting order. Raises as the port says."""
+        session = self._session
+        await session.ready()
+        terms = session.symbol(instrument)
+        resting = await self._by_id(terms.symbol, order_id)
+        if resting is None or resting.status not in OPEN:
+            raise Rejected(
+                f"Order {order_id} is not open: {'unknown' if resting is None else resting.status}.",
+                remedy="Nothing was sent; place another one.",
+                venue_code="not_open",
+            )
+        request = _changed(resting, amendment)
+        name = resting.client_order_id
+        wire = placing(request, terms, name, None)
+        sent_at = session.clock.now()
+        answer = await session.order(
+            "edit_order", order_id, terms.symbol, wire.type, wire.side, wire.amount, wire.price, dict(wire.params)
+        )
+        try:
+            told = rows.as_row(answer, "order")
+            row = {**told, "id": told.get("id") or order_id}
+            return report(session.context, row, request=request, name=name, sent_at=sent_at)
+        except BadInput as error:
+            raise OutcomeUnknown(
+                f"{session.exchange.id} changed the order and its answer cannot be read: {error}",
+                remedy="Look it up by its client order id.",
+            ) from error
+
+    async def close(self, instrument: str, position_side: str, client_order_id: str) -> OrderReported:
+        """Close a position at the market, never beyond flat: a reduce-only order the other way."""
+        session = self._session
+        await session.ready()
+        terms = session.symbol(instrument)
+        part = await snapshots.positions(session)
+        if part.positions is None:
+            raise Malformed(f"The position in {instrument} could not be read: {part.failed}.", remedy="Try again.")
+        held = part.positions.get((instrument, position_side))
+        if held is None or terms.kind == "spot":
+            raise Rejected(
+                f"There is no {position_side} position in {instrument} that could be closed.",
+                remedy="There is nothing to close.",
+                venue_code="nothing_to_close",
+            )
+        return await self.place(
+            OrderRequest(
+                instrument,
+                "sell" if held.quantity > ZERO else "buy",
+                abs(held.quantity),
+                client_order_id,
+                reduce_only=True,
+                position_side=position_side,
+            )
+        )
+
+    async def find(self, client_order_id: str) -> OrderReported | None:
+        """The order of a client order id.
+
+        Raises:
+            OutcomeUnknown: It is not among those that can be looked through, and may exist all the same.
+        """
+        session = self._session
+        await session.ready()
+        name = self.client_id(client_order_id)
+        symbol = self._placed.get(name)
+        if session.correction.find_by and (session.correction.find_surely or symbol):
+            return await self._lookup(None, symbol, {session.correction.find_by: name})
+        async for order in self._listed(symbol):
+            if order.client_order_id == name:
+                return order
+        raise OutcomeUnknown(
+            f"No order {name} is among the open ones of {session.exchange.id} and its {SCANNED} newest that are over.",
+            remedy="Look at the exchange itself; ccxt cannot ask for an order by this id.",
+        )
+
+    def _remember(self, name: str, symbol: str) -> None:
+        if len(self._placed) >= REMEMBERED_MAX:
+            self._placed.pop(next(iter(self._placed)))
+        if name:
+            self._placed[name] = symbol
+
+    async def _settled(self, told: OrderReported, wire: Placing) -> OrderReported:
+        """An order that is over at once as the venue then states it: its answer to one may be no more than an id."""
+        if wire.type != "market" and wire.params.get("timeInForce") not in {"IOC", "FOK"}:
+            return told
+        try:
+            found = await self._by_id(told.instrument, told.venue_order_id)
+        except VenueError:
+            return told  # it was taken, and that is what is known
+        return told if found is None else found
+
+    async def _by_id(self, symbol: str, order_id: str) -> OrderReported | None:
+        session = self._session
+        if session.has("fetchOrder"):
+            return await self._lookup(order_id, symbol, {})
+        async for order in self._listed(symbol):
+            if order.venue_order_id == order_id:
+                return order
+        return None
+
+    async def _lookup(
+        self, order_id: str | None, symbol: str | None, params: Mapping[str, object]
+    ) -> OrderReported | None:
+        session = self._session
+        try:
+            answer = await session.call("fetch_order", order_id, symbol, dict(params), priority=Priority.CANCEL)
+        except Rejected as error:
+            if error.venue_code == "OrderNotFound":
+                return None
+            raise
+        if answer is None:
+            return None
+        try:
+            return report(session.context, rows.as_row(answer, "order"))
+        except BadInput as error:
+            raise Malformed(f"{session.exchange.id} fetch_order: {error}", remedy="Look at the exchange.") from error
+
+    async def _listed(self, symbol: str | None) -> AsyncIterator[OrderReported]:
+        """The open orders, then the newest that are over, as far as their rows can be read."""
+        session = self._session
+        calls = [("fetchOpenOrders", "fetch_open_orders"), *_CLOSED]
+        for has, method in calls:
+            if session.exchange.has.get(has) is not True:
+                continue
+            answer = await session.call(method, symbol, None, SCANNED, priority=Priority.CANCEL)
+            context = session.context
+            for told in session.read_each(method, answer if isinstance(answer, list) else (), _reader(context)):
+                yield told
+
+
+def _reader(context: Context) -> Callable[[Row], OrderReported]:
+    return lambda row: report(context, row)
+
+
+def _ended(found: OrderReported, now: int) -> OrderReported:
+    """An order whose cancel was taken and which the venue still shows open."""
+    return msgspec.structs.replace(
+        found,
+        status="canceled",
+        venue_time=max(found.venue_time, now),
+        report_id=f"{found.venue_order_id}:canceled:{now}",
+    )
+
+
+def _changed(resting: OrderReported, amendment: Amendment) -> OrderRequest:
+    """The order in the place of a resting one, on terms else the same."""
+    if resting.order_type not in {"limit", "stop", "stop_limit", "take_profit"}:
+        raise Rejected(
+            f"Order {resting.venue_order_id} is of a kind that cannot be changed here: {resting.order_type}.",
+            remedy="Cancel it and place another; nothing was sent.",
+        )
+    return OrderRequest(
+        resting.instrument,
+        resting.side,
+        resting.quantity if amendment.quantity is None else amendment.quantity,
+        resting.client_order_id,
+        order_type=resting.order_type,  # type: ignore[arg-type] # one of the four above
+        price=resting.price if amendment.price is None else amendment.price,
+        trigger_price=resting.trigger_price if amendment.trigger_price is None else amendment.trigger_price,
+        reduce_only=resting.reduce_only,
+        position_side=resting.position_side,
+    )
