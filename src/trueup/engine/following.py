@@ -7,14 +7,14 @@ by side, each by a task of its own.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 
 import msgspec
 
 from trueup.engine.ledger import Facts, Ledger
-from trueup.engine.pulling import Heard, Pull, keep_refused, pull, served, unheard
+from trueup.engine.pulling import Heard, Pull, keep_refused, pull, served, silent, unheard
 from trueup.model.errors import RateLimited, Unavailable
 from trueup.model.events import Fact, InstrumentDefined
 from trueup.model.venues import Gap
@@ -51,6 +51,7 @@ class Follower:
         random: Spreads retries.
         pace: How patiently.
         acknowledged: Called after each commit of what the stream said.
+        caught_up: Called after each pull that went through.
 
     Attributes:
         pulled: Set while nothing is known to be missing: the history was pulled after the newest gap.
@@ -65,6 +66,7 @@ class Follower:
         random: Random,
         pace: Pace | None = None,
         acknowledged: Heard = unheard,
+        caught_up: Callable[[Pull], None] = silent,
     ) -> None:
         self.pulled = asyncio.Event()
         self.last_pull: Pull | None = None
@@ -73,6 +75,7 @@ class Follower:
         self._random = random
         self._pace = pace or Pace()
         self._acknowledged = acknowledged
+        self._caught_up = caught_up
         self._inbox = _Inbox()
 
     async def run(self) -> None:
@@ -148,6 +151,7 @@ class Follower:
                     raise
             else:
                 self.pulled.set()
+                self._caught_up(self.last_pull)
                 return True
             failures += 1
             await self._rest(failures)

@@ -1,5 +1,6 @@
 """Looking at an account: its history into the book, then the venue's state, until nothing happens in between."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -41,21 +42,22 @@ class Look(msgspec.Struct):
         self.news += (fact for fact, fate in zip(facts, receipt.fates, strict=True) if fate is Fate.BOOKED)
         del self.news[:-NEWS_MAX]
 
-    def failed(self, error: VenueError) -> None:
+    def failed(self, why: str) -> None:
         """The venue could not be asked: whatever it said before may be half of the truth."""
-        self.snapshot = replace(self.snapshot, failed={**self.snapshot.failed, "venue": error.message})
+        self.snapshot = replace(self.snapshot, failed={**self.snapshot.failed, "venue": why})
 
 
-async def look(ledger: Ledger, venue: LiveVenue, progress: Progress, *, books: bool) -> Look:
+async def look(ledger: Ledger, venue: LiveVenue, progress: Progress, *, books: bool, patience_s: float) -> Look:
     """Look at an account.
 
-    A venue that cannot be asked makes an answer that says so.
+    A venue that cannot be asked, or takes too long, makes an answer that says so.
 
     Args:
         ledger: Of the account.
         venue: To be asked.
         progress: Told how far the pull has come.
         books: Whether what the history tells is booked; else it is not asked for.
+        patience_s: How long all of it may take.
 
     Raises:
         AuthenticationFailed: The venue does not take our key.
@@ -63,18 +65,26 @@ async def look(ledger: Ledger, venue: LiveVenue, progress: Progress, *, books: b
     """
     seen = Look(VenueSnapshot(ledger.account), Pull(ledger.account))
     try:
-        if not books:
-            seen.snapshot, seen.looks = await venue.snapshot(), 1
-            return seen
-        seen.pulled.add(await pull(ledger, venue, progress, heard=seen.heard))
-        for seen.looks in range(1, LOOKS_MAX + 1):
-            seen.snapshot = await venue.snapshot()
-            after = await pull(ledger, venue, progress, listed=True, heard=seen.heard)
-            seen.pulled.add(after)
-            if not after.booked:
-                break
+        async with asyncio.timeout(patience_s):
+            await (_until_quiet(seen, ledger, venue, progress) if books else _once(seen, venue))
     except AuthenticationFailed:
         raise
     except VenueError as error:
-        seen.failed(error)
+        seen.failed(error.message)
+    except TimeoutError:
+        seen.failed(f"it did not answer within {patience_s:g} s")
     return seen
+
+
+async def _once(seen: Look, venue: LiveVenue) -> None:
+    seen.snapshot, seen.looks = await venue.snapshot(), 1
+
+
+async def _until_quiet(seen: Look, ledger: Ledger, venue: LiveVenue, progress: Progress) -> None:
+    seen.pulled.add(await pull(ledger, venue, progress, heard=seen.heard))
+    for seen.looks in range(1, LOOKS_MAX + 1):
+        seen.snapshot = await venue.snapshot()
+        after = await pull(ledger, venue, progress, listed=True, heard=seen.heard)
+        seen.pulled.add(after)
+        if not after.booked:
+            return

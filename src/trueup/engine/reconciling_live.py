@@ -81,6 +81,7 @@ class Reconciler:
         policies: What may be corrected.
         author: Who corrections are by.
         stops_required: Instruments whose positions need a resting stop at the venue; None for all.
+        patience_s: How long the venue may take to answer in one run; then it counts as one that cannot be asked.
 
     Attributes:
         last: The newest run; None before the first.
@@ -95,6 +96,7 @@ class Reconciler:
         policies: Policies | None = None,
         author: str = "reconciler",
         stops_required: frozenset[str] | None = frozenset(),
+        patience_s: float = 60.0,
     ) -> None:
         self.last: Run | None = None
         self._store = store
@@ -103,6 +105,7 @@ class Reconciler:
         self._policies = policies or Policies()
         self._author = author
         self._stops_required = stops_required
+        self._patience_s = patience_s
         self._sightings: Mapping[BreakKey, Sighting] = {}
         self._agreed = _before(ledger)
         self._turn = asyncio.Lock()
@@ -128,12 +131,12 @@ class Reconciler:
             clock = self._store.clock
             began, began_s = clock.now(), clock.monotonic()
             unbooked = dry or self._policies.of(self._ledger.account, "").mode is Mode.REPORT
-            seen = await look(self._ledger, self._venue, progress, books=not unbooked)
+            seen = await look(self._ledger, self._venue, progress, books=not unbooked, patience_s=self._patience_s)
             history = await self._history(seen) if unbooked else None
-            judged = self._judged(seen, history)
+            judged = await self._judged(seen, history)
             if history is None and judged.worth_reading:
                 history = await self._history(seen)
-                judged = self._judged(seen, history)
+                judged = await self._judged(seen, history)
             first = self._settling(judged, seen, doubts, _brought(seen.news, judged))
             settled = [first]
             if dry:
@@ -141,7 +144,7 @@ class Reconciler:
             else:
                 decided = await self._settled(first)
                 if first.corrected:
-                    judged = self._judged(seen, history)
+                    judged = await self._judged(seen, history)
                     settled.append(self._settling(judged, seen, doubts, _booked(first.corrected)))
                     await self._settled(settled[1])
                 self._agreed = self._agreed.after(judged)
@@ -166,14 +169,21 @@ class Reconciler:
         if "venue" in seen.snapshot.failed:
             return None
         try:
-            return await reread(self._venue, max(self._agreed.cut - SETTLING_NS, 0))
+            async with asyncio.timeout(self._patience_s):
+                return await reread(self._venue, max(self._agreed.cut - SETTLING_NS, 0))
         except AuthenticationFailed:
             raise
         except VenueError as error:
-            seen.failed(error)
-            return None
+            seen.failed(error.message)
+        except TimeoutError:
+            seen.failed(f"it did not tell its history within {self._patience_s:g} s")
+        return None
 
-    def _judged(self, seen: Look, history: History | None) -> Judged:
+    async def _judged(self, seen: Look, history: History | None) -> Judged:
+        """Beside the loop: ten thousand positions take a moment, in which others go on."""
+        return await asyncio.to_thread(self._compared, seen, history)
+
+    def _compared(self, seen: Look, history: History | None) -> Judged:
         recent = self._ledger.recorded_by(self._store.clock.now() - LOOK_BACK_NS).seq
         after = recent if history is None else min(recent, self._agreed.seq)
         ours = recorded_since(self._ledger, after)
