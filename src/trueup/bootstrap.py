@@ -33,12 +33,21 @@ from trueup.journal.recovery import Copies
 from trueup.model.errors import BadInput, DirectoryLocked, NotFound, StorageError
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.venues import Capabilities, Stage
-from trueup.ports import Clock, LiveVenue, Reader
-from trueup.settings import AccountSettings, CoinbaseSettings, HyperliquidSettings, OandaSettings, PaperSettings
+from trueup.ports import Clock, LiveVenue, Login, Reader
+from trueup.settings import (
+    AccountSettings,
+    CcxtSettings,
+    CoinbaseSettings,
+    HyperliquidSettings,
+    OandaSettings,
+    PaperSettings,
+    ZerodhaSettings,
+)
 from trueup.venues.observing import observing
 
 if TYPE_CHECKING:
     from trueup.journal.postgres.storage import PostgresStorage
+    from trueup.venues.ccxt.capabilities import Offer
 
 
 def open_store(where: Place, progress: Progress | None = None, *, create: bool = True) -> Store:
@@ -295,6 +304,10 @@ def _connected(
             return _live_oanda(account, environment, clock, random, hints)
         case CoinbaseSettings():
             return _live_coinbase(account, environment, clock, random, hints)
+        case ZerodhaSettings():
+            return _live_zerodha(account, environment, clock, random, hints)
+        case CcxtSettings():
+            return _live_ccxt(account, environment, clock, random, hints)
         case PaperSettings():
             from trueup.venues.paper.client import PaperClient
             from trueup.venues.paper.server import HOST
@@ -315,11 +328,14 @@ def venue_capabilities() -> Mapping[str, Capabilities]:
     from trueup.venues.hyperliquid import live as hyperliquid
     from trueup.venues.oanda import live as oanda
     from trueup.venues.paper import venue as paper
+    from trueup.venues.zerodha import live as zerodha
 
     return {
         "hyperliquid": hyperliquid.CAPABILITIES,
         "oanda": oanda.CAPABILITIES,
         "coinbase": coinbase.CAPABILITIES,
+        "zerodha": zerodha.CAPABILITIES,
+        "ccxt": Capabilities("time", cannot=("It depends on the exchange: see trueup venues list --all.",)),
         "paper": paper.CAPABILITIES,
         "generic": Capabilities("none", cannot=("Files say what they say: nobody can be asked, and nothing placed.",)),
     }
@@ -348,6 +364,44 @@ def _live_hyperliquid(
         instruments=hints.instruments,
         learnt=hints.learnt,
         limiter=limiter.shared(rest_url, calls.LIMITS),
+    )
+
+
+def exchange_offers() -> "Sequence[Offer]":
+    """What can be reconciled at each exchange that ccxt knows. Raises :class:`BadInput` where ccxt is not installed."""
+    from trueup.venues.ccxt.capabilities import offers
+
+    return offers(SystemClock())
+
+
+def _live_ccxt(
+    account: CcxtSettings, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
+) -> LiveVenue:
+    from trueup.venues.ccxt import live
+    from trueup.venues.transport import secrets
+
+    observes = account.stage is Stage.OBSERVE
+    names = {"apiKey": "key", "secret": "secret", "password": "password", "uid": "uid"}
+    if account.wallet:  # the secret is then the wallet's own key, which reading does without
+        names = {} if observes else {"privateKey": "secret"}
+    named = {theirs: (ours, getattr(account, ours)) for theirs, ours in names.items() if getattr(account, ours)}
+    credentials = {theirs: secrets.load(ours, reference, environment) for theirs, (ours, reference) in named.items()}
+    if account.wallet:
+        credentials["walletAddress"] = secrets.Secret("wallet", account.wallet)
+    return live.CcxtVenue(
+        account.account,
+        exchange=account.exchange,
+        credentials=credentials,
+        clock=clock,
+        random=random,
+        sandbox=account.environment == "sandbox",
+        symbols=account.symbols,
+        rest_url=account.rest_url,
+        stream_url=account.stream_url,
+        instruments=hints.instruments,
+        traded=hints.traded,
+        hedged=hints.hedging,
+        learnt=hints.learnt,
     )
 
 
@@ -394,4 +448,46 @@ def _live_oanda(
         home_currency=hints.home_currency,
         open_orders=hints.open_orders,
         learnt=hints.learnt,
+    )
+
+
+def _live_zerodha(
+    account: ZerodhaSettings, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
+) -> LiveVenue:
+    from trueup.venues.transport import secrets
+    from trueup.venues.zerodha import live
+
+    return live.ZerodhaVenue(
+        account.account,
+        api_key=secrets.load("api_key", account.api_key, environment),
+        token_file=Path(account.token_file),
+        rest_url=account.rest_url or live.REST_URL,
+        stream_url=account.stream_url or live.STREAM_URL,
+        folder=Path(f"{account.token_file}.instruments"),
+        clock=clock,
+        random=random,
+        instruments=hints.instruments,
+        learnt=hints.learnt,
+    )
+
+
+def venue_login(account: AccountSettings, *, environment: Mapping[str, str], clock: Clock) -> Login:
+    """Logging in at a venue where a person has to. Belongs to one event loop.
+
+    Raises:
+        BadInput: At this venue nobody logs in, or a secret cannot be had.
+    """
+    if not isinstance(account, ZerodhaSettings):
+        raise BadInput("venue", account.venue, "nobody logs in there", remedy="Its key in the settings is enough.")
+    from trueup.venues.transport import secrets
+    from trueup.venues.zerodha import live, login
+
+    return login.KiteLogin(
+        account.account,
+        api_key=secrets.load("api_key", account.api_key, environment),
+        secret=secrets.load("secret", account.secret, environment),
+        token_file=Path(account.token_file),
+        rest_url=account.rest_url or live.REST_URL,
+        base_url=account.login_url or login.LOGIN_URL,
+        clock=clock,
     )

@@ -238,7 +238,7 @@ port = 70000
         ('[accounts."hyperliquid:main"]\nadress = 1', "Did you mean address?"),
         ('[accounts."hyperliquid:main"]\nstage = "trad"', "Did you mean trade?"),
         ('[accounts."oandaa:x"]\nx = 1', "Did you mean oanda?"),
-        ('[accounts."x:x"]\nx = 1', "Known are: hyperliquid, oanda, paper, coinbase."),
+        ('[accounts."x:x"]\nx = 1', f"Known are: {', '.join(VENUES)}."),
     ],
 )
 def test_what_was_probably_meant_is_named(file: Path, text: str, remedy: str) -> None:
@@ -363,7 +363,7 @@ def test_the_example_shows_the_defaults() -> None:
         assert getattr(settings, name) == getattr(plain, name)
     for account in settings.accounts.values():
         for field in msgspec.structs.fields(account):
-            if not field.required and field.name not in {"signer", "rest_url", "stream_url", "key", "secret"}:
+            if not field.required and field.name not in {"signer", "rest_url", "stream_url", "login_url", "key", "secret"}:
                 assert getattr(account, field.name) == field.default or account.account == "paper:main"
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trueup.engine.reading import Hints
     from trueup.engine.reconciling_live import Run
     from trueup.engine.store import Store
-    from trueup.ports import LiveVenue
+    from trueup.ports import LiveVenue, Login
     from trueup.settings import AccountSettings
 
 _DAY = len("2026-11-21")
@@ -77,6 +77,22 @@ async def connected(account: "AccountSettings", hints: "Hints") -> "AsyncIterato
         yield venue
     finally:
         await venue.aclose()
+
+
+@asynccontextmanager
+async def logging_in(account: "AccountSettings") -> "AsyncIterator[Login]":
+    """Logging in to an account, its connections closed behind the block. Raises :class:`BadInput` where nobody does."""
+    from stamina.instrumentation import set_on_retry_hooks
+
+    from trueup.bootstrap import venue_login
+    from trueup.engine.clock import SystemClock
+
+    set_on_retry_hooks(())  # as above
+    flow = venue_login(account, environment=os.environ, clock=SystemClock())
+    try:
+        yield flow
+    finally:
+        await flow.aclose()
 
 
 def pull_live(account: "AccountSettings", store: "Store", since: str | None, out: Output) -> "Pull":

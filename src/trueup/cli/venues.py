@@ -22,6 +22,7 @@ VERIFIED = {
     "and ccxt judged",
     "oanda": "recorded answers; a server of its protocol, which the official client judged",
     "coinbase": "recorded answers; tokens verified with the public key; a server of its protocol",
+    "zerodha": "published answers; a server of its protocol",
     "paper": "the conformance suite",
     "generic": "files of every kind, and broken ones",
 }
@@ -142,17 +143,77 @@ def serve(
     return rehearse(venue, port, faults, seconds, Output(as_json=as_json))
 
 
+def login(*, name: Name, config: Config = None, as_json: Json = False) -> int:
+    """Log in at a venue where a person has to, which is Zerodha, once a day.
+
+    It shows the address of the venue's page. Sign in there; the browser is then sent on to your app's own address,
+    which need not answer. Paste that address here. The token that it gives is kept in the account's token_file, for
+    this user alone, until the venue ends it the next morning.
+
+    Examples:
+      trueup venues login zerodha
+      trueup venues login zerodha:main
+    """
+    from trueup.cli.live import account_set, logging_in
+
+    out = Output(as_json=as_json)
+    account = account_set(config, *_split(name))
+
+    async def logged_in() -> str:
+        async with logging_in(account) as flow:
+            typer.echo(f"Sign in at:\n\n{flow.url}\n", err=as_json)
+            return await flow.complete(typer.prompt("The address that you were sent on to", err=as_json))
+
+    _tell(out, account.account, asyncio.run(logged_in()))
+    return ExitCode.FINE
+
+
+def logout(*, name: Name, config: Config = None, as_json: Json = False) -> int:
+    """Log out at a venue where a person logs in: its token ends, and the file that kept it goes.
+
+    Examples:
+      trueup venues logout zerodha:main
+    """
+    from trueup.cli.live import account_set, logging_in
+
+    out = Output(as_json=as_json)
+    account = account_set(config, *_split(name))
+
+    async def logged_out() -> None:
+        async with logging_in(account) as flow:
+            await flow.end()
+
+    asyncio.run(logged_out())
+    _tell(out, account.account, "Logged out.")
+    return ExitCode.FINE
+
+
 app = typer.Typer(help="What venues offer, a look at an account, and venues to rehearse against.", no_args_is_help=True)
 register(app, list_venues, "list")
 register(app, check)
 register(app, instruments)
 register(app, serve)
+register(app, login)
+register(app, logout)
 
 
-def _split(name: str) -> tuple[str | None, str]:
-    """The venue that a name says, if it does, and the name."""
+def _split(name: str) -> tuple[str | None, str | None]:
+    """The venue that a name says, if it does, and the name, where it is not that of a venue alone."""
+    from trueup.settings.shape import VENUES
+
     venue, colon, _ = name.partition(":")
+    if not colon and name in VENUES:
+        return name, None
     return (venue if colon else None), name
+
+
+def _tell(out: Output, account: str, told: str) -> None:
+    if out.as_json:
+        out.data({"account": account, "told": told})
+    else:
+        from trueup.cli import render
+
+        render.show(told)
 
 
 def _shape(venue: str, offers: "Capabilities") -> dict[str, object]:

@@ -15,7 +15,7 @@ from trueup.ports.store import (
     Storage,
     Views,
 )
-from trueup.ports.venue import FactStream, LiveVenue, Reader, Reading, Refused, Venue
+from trueup.ports.venue import FactStream, LiveVenue, Login, Reader, Reading, Refused, Venue
 
 __all__ = [
     "GENESIS",
@@ -29,6 +29,7 @@ __all__ = [
     "Instance",
     "Journal",
     "LiveVenue",
+    "Login",
     "Milestone",
     "OpenedLedger",
     "Reader",

@@ -174,3 +174,29 @@ class LiveVenue(Venue, Protocol):
     async def aclose(self) -> None:
         """Close the connections."""
         ...
+
+
+class Login(Protocol):
+    """Logging in at a venue where a person has to."""
+
+    @property
+    def url(self) -> str:
+        """Where the person signs in; it shows no secret."""
+        ...
+
+    async def complete(self, pasted: str) -> str:
+        """Finish with what the person brings back, and keep what it gives; who is logged in and how long, in words.
+
+        Raises:
+            BadInput: Not what a login gives.
+            VenueError: The venue does not take it, or cannot be reached.
+        """
+        ...
+
+    async def end(self) -> None:
+        """Log out, and forget what was kept. Raises :class:`VenueError`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...

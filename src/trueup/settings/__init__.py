@@ -9,21 +9,25 @@ A secret is only ever named, never held: see :mod:`trueup.venues.transport.secre
 from trueup.settings.given import load_settings, store_named_in
 from trueup.settings.shape import (
     AccountSettings,
+    CcxtSettings,
     CoinbaseSettings,
     HyperliquidSettings,
     OandaSettings,
     PaperSettings,
     Settings,
+    ZerodhaSettings,
 )
 from trueup.settings.values import is_reference
 
 __all__ = [
     "AccountSettings",
+    "CcxtSettings",
     "CoinbaseSettings",
     "HyperliquidSettings",
     "OandaSettings",
     "PaperSettings",
     "Settings",
+    "ZerodhaSettings",
     "is_reference",
     "load_settings",
     "store_named_in",

@@ -54,8 +54,8 @@ _SECRETS: Sequence[tuple[str, KeyPath]] = (
 _DEPTH = {"allocation": 2, "accounts": 3}
 """How many tables deep keys stand, themselves included; what is deeper is a value of the wrong kind."""
 
-_PLACES = frozenset({("store",), ("backup",), ("db_path",)})
-"""Where something is on the disk: as seen from the file that says it, as the files of secrets are too."""
+_PLACES = frozenset({"store", "backup", "db_path", "token_file"})
+"""Keys of where something is on the disk: as seen from the file that says it, as the files of secrets are too."""
 
 
 def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -260,7 +260,7 @@ def _beside(path: Path, key: KeyPath, value: object) -> object:
     if is_reference(value):
         kind, _, name = value.partition(":")
         return f"file:{_seen_from(path, name)}" if kind == "file" else value
-    return _seen_from(path, value) if key in _PLACES and "://" not in value else value
+    return _seen_from(path, value) if key[-1] in _PLACES and "://" not in value else value
 
 
 def _seen_from(path: Path, name: str) -> str:

@@ -121,8 +121,68 @@ class CoinbaseSettings(AccountSettings, frozen=True, kw_only=True):
         return (self.venue, self.rest_url, self.key) if self.key else ()
 
 
+class ZerodhaSettings(AccountSettings, frozen=True, kw_only=True):
+    """An account at Zerodha, over an app of Kite Connect.
+
+    Attributes:
+        api_key: Names the app's key.
+        secret: Names the app's secret, which logging in needs and nothing else does.
+        token_file: Where the token of each day's login is kept; the day's instruments are kept beside it.
+        rest_url, stream_url, login_url: In place of the venue's own addresses; empty for these.
+    """
+
+    venue = "zerodha"
+
+    api_key: str
+    token_file: str
+    secret: str = ""
+    rest_url: str = ""
+    stream_url: str = ""
+    login_url: str = ""
+
+    @property
+    def at_venue(self) -> tuple[str, ...]:
+        """By its login."""
+        return self.venue, self.rest_url, self.token_file
+
+
+class CcxtSettings(AccountSettings, frozen=True, kw_only=True):
+    """An account at any exchange that ccxt knows.
+
+    Attributes:
+        exchange: ccxt's name of it, such as ``bybit``.
+        key, secret, password, uid: Name what the exchange asks for; ``trueup venues list --all`` says what that is.
+        wallet: The account's own address, where it is known by one; the secret is then the key that signs orders, and an
+            account that only observes is given none.
+        environment: ``live`` or ``sandbox``.
+        symbols: Instruments whose trades are read besides those that are held or have an order.
+        rest_url, stream_url: In place of the exchange's own scheme and host; empty for these.
+    """
+
+    venue = "ccxt"
+    environments = ("live", "sandbox")
+
+    exchange: str
+    key: str = ""
+    secret: str = ""
+    password: str = ""
+    uid: str = ""
+    wallet: str = ""
+    environment: str = "live"
+    symbols: tuple[str, ...] = ()
+    rest_url: str = ""
+    stream_url: str = ""
+
+    @property
+    def at_venue(self) -> tuple[str, ...]:
+        """By its key or its address; nothing where neither is named."""
+        known = self.wallet.lower() or self.key
+        return (self.venue, self.exchange, self.environment, self.rest_url, known) if known else ()
+
+
 VENUES: Mapping[str, type[AccountSettings]] = {
-    kind.venue: kind for kind in (HyperliquidSettings, OandaSettings, PaperSettings, CoinbaseSettings)
+    kind.venue: kind
+    for kind in (HyperliquidSettings, OandaSettings, PaperSettings, CoinbaseSettings, ZerodhaSettings, CcxtSettings)
 }
 """The settings of an account, by the name of its venue."""
 

@@ -178,6 +178,9 @@ OF_ACCOUNT: Mapping[str, Read] = {
     "stage": one_of(list(Stage)),
     "rest_url": _url,
     "stream_url": _url,
+    "login_url": _url,
+    "token_file": text,
+    "api_key": _reference,
     "address": _matching(
         "0x[0-9a-fA-F]{40}", "not an address", "Write 0x and 40 hexadecimal digits; a key of 64 does not belong here."
     ),
@@ -190,6 +193,13 @@ OF_ACCOUNT: Mapping[str, Read] = {
     "dexes": _names,
     "account_id": _matching(r"\d{3}-\d{3}-\d+-\d{3}", "not an account number", "Write it like 101-004-1234567-001."),
     "port": _whole(1, 65_535),
+    "exchange": _matching(
+        "[a-z0-9]{2,32}", "not a name of ccxt's", "Write it like bybit; see: trueup venues list --all."
+    ),
+    "password": _reference,
+    "uid": _reference,
+    "wallet": _matching("[0-9A-Za-z]{8,128}", "not an address", "Write the account's own address, never its key."),
+    "symbols": _names,
 }
 
 
