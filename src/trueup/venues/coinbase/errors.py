@@ -107,7 +107,9 @@ def _refusals(answer: Row) -> Iterator[Row]:
         yield rows.record(answer, "error_response")
     for error in rows.records(answer, "errors") if answer.get("errors") else []:
         yield rows.as_row(error)
-    yield {name: answer[name] for name in ("failure_reason", "message") if isinstance(answer.get(name), str)}
+    told = {name: answer[name] for name in ("failure_reason", "message") if answer.get(name)}
+    if told:
+        yield told
 
 
 def _refused(name: str, refusals: list[Row]) -> Rejected:
