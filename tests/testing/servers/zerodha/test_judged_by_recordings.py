@@ -2,8 +2,10 @@
 
 import csv
 import json
+import re
 from base64 import b64decode
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -66,6 +68,13 @@ def answers() -> dict[str, object]:
     return told
 
 
+FORMS = {
+    "time": re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+    "time of day": re.compile(r"\d\d:\d\d:\d\d"),
+}
+"""Strings that are more than that."""
+
+
 def recorded(name: str) -> Any:  # noqa: ANN401 - JSON
     answer = json.loads((DATA / f"{name}.json").read_text())
     return answer.get("data", answer)
@@ -82,8 +91,9 @@ def shape(value: object) -> object:
         for inner in value:
             merged = laid(merged, shape(inner))
         return [merged]
-    kinds = {bool: "bool", str: "string", type(None): "null"}
-    return frozenset({kinds.get(type(value), "number")})
+    if isinstance(value, str):
+        return frozenset({next((kind for kind, form in FORMS.items() if form.fullmatch(value)), "string")})
+    return frozenset({{bool: "bool", type(None): "null"}.get(type(value), "number")})
 
 
 def laid(one: object, other: object) -> object:
@@ -164,6 +174,17 @@ def test_a_packet_is_as_long_as_the_recorded_one_and_says_the_same_in_the_same_p
 
 
 PLACES = {"instrument_token": 0, "last_price": 4, "open": 28, "close": 40}
+
+
+def test_numbers_are_written_as_kite_writes_them() -> None:
+    talk = Talk()
+    talk.exchange.move("NSE.SBIN.CNC/INR", Decimal("790.00"))
+    talk.order(quantity="10")
+    said = talk.raw("GET", "/portfolio/positions").body.decode()
+    assert '"quantity":10,' in said
+    assert '"last_price":790,' in said
+    assert '"buy_price":790.2,' in said
+    assert not re.search(r'"(quantity|last_price)":"|\.\d*0[,}]|[eE]\+', said), "no text, no idle zeros, no exponents"
 
 
 def test_a_checksum_is_made_as_the_official_client_makes_it() -> None:
