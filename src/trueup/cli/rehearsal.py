@@ -165,7 +165,8 @@ def _zerodha(clock: "Clock") -> Rehearsal:
     settings = f"""[accounts."{demo.ACCOUNT}"]
 stage = "trade"
 api_key = "env:REHEARSAL_KEY"
-api_secret = "env:REHEARSAL_SECRET"
+secret = "env:REHEARSAL_SECRET"
+token_file = "./rehearsal-zerodha.login"
 rest_url = "{{http}}"
 stream_url = "{{ws}}"
 login_url = "{{http}}/connect/login"

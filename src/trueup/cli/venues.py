@@ -1,6 +1,7 @@
 """``trueup venues``: what each venue offers, a look at an account, and venues to rehearse against."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,6 +15,7 @@ from trueup.cli.verbs import register
 if TYPE_CHECKING:
     from trueup.model.instruments import Instrument
     from trueup.model.venues import Capabilities
+    from trueup.venues.ccxt.capabilities import Offer
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="An account of the settings: NAME or VENUE:NAME.")]
 
@@ -23,20 +25,33 @@ VERIFIED = {
     "oanda": "recorded answers; a server of its protocol, which the official client judged",
     "coinbase": "recorded answers; tokens verified with the public key; a server of its protocol",
     "zerodha": "published answers; a server of its protocol",
+    "ccxt": "recorded answers of seven exchanges; the conformance suite against a server of Hyperliquid's protocol",
     "paper": "the conformance suite",
     "generic": "files of every kind, and broken ones",
 }
 """How each was tried; nothing here ever spoke to a venue itself."""
 
+_PARTS = ("positions", "balances", "orders", "trades", "funding", "transfers", "streams", "sandbox", "tried")
+"""What is told of an exchange of ccxt's."""
+
 _YES = {True: "yes", False: "no"}
 
 
-def list_venues(*, as_json: Json = False) -> int:
+def list_venues(
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Each exchange of venue ccxt, instead of the venues.")] = False,
+    as_json: Json = False,
+) -> int:
     """Show what each venue offers, what cannot be done there and why, and how it was verified.
 
     CURSOR says how the history can be read again: exact by dense ids, where a hole shows; by overlapping times; or not
     at all. FIND says whether an order can be looked up by our id after its answer was lost.
+
+    With --all it is told of each exchange that ccxt knows what can be reconciled there; TRIED are those for which there
+    is a table of what ccxt leaves out or says otherwise. What cannot be had there is told by --json, in sentences.
     """
+    if every:
+        return _list_exchanges(Output(as_json=as_json))
     from trueup.bootstrap import venue_capabilities
 
     out = Output(as_json=as_json)
@@ -161,8 +176,8 @@ def login(*, name: Name, config: Config = None, as_json: Json = False) -> int:
 
     async def logged_in() -> str:
         async with logging_in(account) as flow:
-            typer.echo(f"Sign in at:\n\n{flow.url}\n", err=as_json)
-            return await flow.complete(typer.prompt("The address that you were sent on to", err=as_json))
+            typer.echo(f"Sign in at:\n\n{flow.url}\n\nThen paste the address that you were sent on to:", err=as_json)
+            return await flow.complete(sys.stdin.readline())
 
     _tell(out, account.account, asyncio.run(logged_in()))
     return ExitCode.FINE
@@ -195,6 +210,44 @@ register(app, instruments)
 register(app, serve)
 register(app, login)
 register(app, logout)
+
+
+def _list_exchanges(out: Output) -> int:
+    """Show what can be reconciled at each exchange that ccxt knows."""
+    from trueup.bootstrap import exchange_offers
+
+    offers = exchange_offers()
+    if out.as_json:
+        out.data({"exchanges": [_exchange_shape(offer) for offer in offers]})
+        return ExitCode.FINE
+    from trueup.cli import render
+
+    columns = [render.text(name) for name in ("EXCHANGE", "NEEDS", *(part.upper() for part in _PARTS), "FIND")]
+    rows: list[list[render.Cell]] = [
+        [
+            offer.exchange,
+            ", ".join(offer.needs),
+            *(_YES[getattr(offer, part)] for part in _PARTS),
+            offer.capabilities.find,
+        ]
+        for offer in offers
+    ]
+    render.show_table(columns, rows)
+    render.show(f"{len(rows)} exchanges; what cannot be had at each of them: trueup venues list --all --json")
+    return ExitCode.FINE
+
+
+def _exchange_shape(offer: "Offer") -> dict[str, object]:
+    parts = {part: getattr(offer, part) for part in _PARTS}
+    offers = offer.capabilities
+    return {
+        "exchange": offer.exchange,
+        "needs": list(offer.needs),
+        **parts,
+        "find": offers.find,
+        "order_types": sorted(offers.order_types),
+        "cannot": list(offers.cannot),
+    }
 
 
 def _split(name: str) -> tuple[str | None, str | None]:
