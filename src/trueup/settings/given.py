@@ -12,10 +12,11 @@ import msgspec
 from trueup.model.errors import BadInput, BadSettings, Mistake
 from trueup.model.identifiers import parse_account
 from trueup.settings.lines import KeyPath, lines_of
-from trueup.settings.shape import ALLOCATION, VENUES, AccountSettings, Settings
+from trueup.settings.shape import ALLOCATION, VENUES, AccountSettings, Corrections, Settings
 from trueup.settings.values import (
     OF_ACCOUNT,
     OF_ALL,
+    OF_CORRECTIONS,
     FromEnvironment,
     Read,
     Wrong,
@@ -51,7 +52,7 @@ _SECRETS: Sequence[tuple[str, KeyPath]] = (
 )
 """The same for what belongs to an account that is named otherwise; elsewhere the variable is nobody's."""
 
-_DEPTH = {"allocation": 2, "accounts": 3}
+_DEPTH = {"allocation": 2, "corrections": 2, "accounts": 3}
 """How many tables deep keys stand, themselves included; what is deeper is a value of the wrong kind."""
 
 _PLACES = frozenset({"store", "backup", "db_path", "token_file"})
@@ -174,6 +175,7 @@ class _Reading:
         return Settings(
             **values,
             allocation=self._allocation(),
+            corrections=self._corrections(),
             accounts={account.account: account for account in accounts},
             sources={".".join(key): given.sources[key] for key in given.values if key[-1]},
         )
@@ -199,6 +201,16 @@ class _Reading:
         if sum(shares.values()) > 1:
             given.refuse(("allocation",), "more than all there is", "Let the shares add up to 1 at most.")
         return shares
+
+    def _corrections(self) -> Corrections:
+        given = self._given
+        values: dict[str, Any] = {}
+        for name, key in given.below("corrections").items():
+            if name and name not in OF_CORRECTIONS:
+                given.refuse(key, "not a setting of corrections", nearest(name, list(OF_CORRECTIONS)))
+            elif name:
+                values[name] = given.take(key, OF_CORRECTIONS[name])
+        return Corrections(**{name: value for name, value in values.items() if value is not None})
 
     def _account(self, name: str) -> AccountSettings | None:
         given, table = self._given, ("accounts", name)

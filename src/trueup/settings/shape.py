@@ -152,8 +152,8 @@ class CcxtSettings(AccountSettings, frozen=True, kw_only=True):
     Attributes:
         exchange: ccxt's name of it, such as ``bybit``.
         key, secret, password, uid: Name what the exchange asks for; ``trueup venues list --all`` says what that is.
-        wallet: The account's own address, where it is known by one; the secret is then the key that signs orders, and an
-            account that only observes is given none.
+        wallet: The account's own address, where it is known by one; the secret is then the key that signs orders, and
+            an account that only observes is given none.
         environment: ``live`` or ``sandbox``.
         symbols: Instruments whose trades are read besides those that are held or have an order.
         rest_url, stream_url: In place of the exchange's own scheme and host; empty for these.
@@ -191,6 +191,32 @@ ALLOCATION: Mapping[str, Decimal] = MappingProxyType({"hyperliquid": Decimal("0.
 """Target shares where none are set."""
 
 
+class Corrections(msgspec.Struct, frozen=True, kw_only=True):
+    """What is put right without asking, and what a break forbids (:class:`trueup.reconcile.policy.Policies`).
+
+    Attributes:
+        mode: ``report``, ``facts``, ``adjust`` or ``approve``: how far correcting may go.
+        modes: The same for one account, one kind of break, or one kind of one account (``oanda:main CASH``).
+        adjust_up_to: The most that one adjustment may be worth unasked, in the currency of exposures.
+        adjust_per_day: The most that all of a day may be worth together, per account.
+        per_hour: Corrections of all sorts, per account.
+        storm: More subjects than this differing at once look like a bad feed, and nothing is corrected.
+        critical_exposure: What an account's breaks may be worth together before it may only reduce; None for no bound.
+        escalate_from: Exposures, ascending, each of which a break is escalated from by one level.
+        stops_required: Instruments whose positions need a resting stop at the venue; ``*`` for all.
+    """
+
+    mode: str = "facts"
+    modes: Mapping[str, str] = {}
+    adjust_up_to: Decimal = Decimal(0)
+    adjust_per_day: Decimal = Decimal(0)
+    per_hour: int = 100
+    storm: int = 5
+    critical_exposure: Decimal | None = None
+    escalate_from: tuple[Decimal, ...] = ()
+    stops_required: tuple[str, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is set.
 
@@ -202,6 +228,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         reconciliation_interval: Seconds between two comparisons of an account with its venue.
         liquidation_threshold: Distance to liquidation, in per cent of the price, below which a position is at risk.
         allocation: Target share of each venue in all that is held; together at most 1.
+        corrections: What is put right without asking.
         accounts: By their id.
         sources: Where each value comes from, by its key: a line of the file, or the name of a variable.
     """
@@ -212,6 +239,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reconciliation_interval: int = 60
     liquidation_threshold: Decimal = Decimal(5)
     allocation: Mapping[str, Decimal] = ALLOCATION
+    corrections: Corrections = Corrections()
     accounts: Mapping[AccountId, AccountSettings] = {}
     sources: Mapping[str, str] = {}
 

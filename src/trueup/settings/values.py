@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from trueup.model.differences import Kind
 from trueup.model.venues import Stage
 
 REFERENCES = ("env", "file", "keyring")
@@ -174,6 +175,45 @@ OF_ALL: Mapping[str, Read] = {
     "liquidation_threshold": between(0, 100),
 }
 
+MODES = ("report", "facts", "adjust", "approve")
+"""How far correcting may go, each further than those before it."""
+
+
+def _modes(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(mode in MODES for mode in value.values()):
+        raise Wrong("not modes by account or kind", 'Write it like { "oanda:main" = "report", CASH = "adjust" }.')
+    kinds = {name.rpartition(" ")[2] if ":" in name else name for name in value}
+    unknown = sorted(kind for kind in kinds if ":" not in kind and kind not in Kind.__members__)
+    if unknown:
+        raise Wrong("neither an account nor a kind of break", nearest(unknown[0], list(Kind.__members__)))
+    return {str(name): str(mode) for name, mode in value.items()}
+
+
+def _exposures(value: object) -> tuple[Decimal, ...]:
+    given = tuple(map(_decimal, value)) if isinstance(value, list) else ()
+    if not isinstance(value, list) or list(given) != sorted(set(given)) or min(given, default=0) < 0:
+        raise Wrong("not a list of ascending amounts", "Write it like [1000, 10000].")
+    return given
+
+
+def _symbols(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise Wrong("not a list of symbols", 'Write it like ["BTC/USDC:USDC"], or ["*"] for all.')
+    return tuple(value)
+
+
+OF_CORRECTIONS: Mapping[str, Read] = {
+    "mode": one_of(MODES),
+    "modes": _modes,
+    "adjust_up_to": between(0, 10**12),
+    "adjust_per_day": between(0, 10**12),
+    "per_hour": _whole(1, 100_000),
+    "storm": _whole(1, 100_000),
+    "critical_exposure": between(0, 10**12),
+    "escalate_from": _exposures,
+    "stops_required": _symbols,
+}
+
 OF_ACCOUNT: Mapping[str, Read] = {
     "stage": one_of(list(Stage)),
     "rest_url": _url,
@@ -193,9 +233,7 @@ OF_ACCOUNT: Mapping[str, Read] = {
     "dexes": _names,
     "account_id": _matching(r"\d{3}-\d{3}-\d+-\d{3}", "not an account number", "Write it like 101-004-1234567-001."),
     "port": _whole(1, 65_535),
-    "exchange": _matching(
-        "[a-z0-9]{2,32}", "not a name of ccxt's", "Write it like bybit; see: trueup venues list --all."
-    ),
+    "exchange": _matching("[a-z0-9]{2,32}", "not a name of ccxt's", "Write it like bybit: trueup venues list --all."),
     "password": _reference,
     "uid": _reference,
     "wallet": _matching("[0-9A-Za-z]{8,128}", "not an address", "Write the account's own address, never its key."),
