@@ -111,7 +111,7 @@ def test_prices_come_as_they_are_subscribed_and_as_they_change() -> None:
             assert (last.token, last.volume, last.last_price) == (tokens[3], None, D("84.5"))
             talk.exchange.move("CDS.USDINR30DECFUT.NRML/INR:INR", D("84.6025"))
             assert [tick.last_price for tick in await line.ticks()] == [D("84.6025")]
-            await line.say(a="unsubscribe", v=tokens[:1])
+            await line.say(a="unsubscribe", v=[["nothing"], *tokens[:1]])
             assert await line.heartbeat()
             talk.exchange.move(SBIN, D(781))
             talk.exchange.move("MCX.LEADMINI30DECFUT.NRML/INR:INR", D(181))

@@ -1,10 +1,10 @@
 """One account as Kite keeps it: what the exchange tells of it, cut into days, of which only the present one is shown.
 
 Nothing is remembered of the exchange but how far its history was read, so that whoever trades there by other ways shows
-here too.
+here too. What is due at an hour, as closing what was for the day only, is done when somebody looks for the first time
+after it.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -85,7 +85,6 @@ class Books:
         self._began = 0
         self._morning = morning_after(clock.now())
         self._square_off = following(clock.now(), SQUARE_OFF)
-        self._watching: set[asyncio.Event] = set()
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -102,20 +101,10 @@ class Books:
         """What is held of a listing in a product."""
         return self.positions.setdefault((listing.key, product), Position(listing, product))
 
-    def sold_today(self, key: str) -> Decimal:
+    def change_today(self, key: str) -> Decimal:
         """How the day's trades changed the shares of a listing."""
         position = self.positions.get((key, DELIVERY))
         return ZERO if position is None else position.today
-
-    def watch(self) -> asyncio.Event:
-        """An event that is set whenever there is a push, until :meth:`unwatch`."""
-        event = asyncio.Event()
-        self._watching.add(event)
-        return event
-
-    def unwatch(self, event: asyncio.Event) -> None:
-        """Set an event no more."""
-        self._watching.discard(event)
 
     # --- what happened at the exchange --------------------------------------------------------------------------------
 
@@ -308,8 +297,6 @@ class Books:
     def _push(self, order: Order, status: str = "") -> None:
         row = order.row()
         self.pushes.append(Push({**row, "status": status or row["status"]}, order.ask.app_placed))
-        for event in self._watching:
-            event.set()
 
 
 def _reason(error: Rejected, request: OrderRequest) -> str:

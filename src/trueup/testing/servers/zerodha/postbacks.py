@@ -3,6 +3,7 @@
 Each is posted once; whether anybody took it is the receiver's affair, as it is at the venue.
 """
 
+import asyncio
 from contextlib import suppress
 from hashlib import sha256
 
@@ -13,25 +14,24 @@ from trueup.model.numbers import exact
 from trueup.testing.servers.zerodha import orders, wire
 from trueup.testing.servers.zerodha.books import Books
 from trueup.testing.servers.zerodha.sessions import App
-from trueup.testing.servers.zerodha.ticker import order_update, within
+from trueup.testing.servers.zerodha.ticker import order_update
 from trueup.testing.servers.zerodha.wire import Row
 
 PATIENCE_S = 10.0
 """For the receiver to answer."""
 
-LOOK_S = 0.5
-"""Between looks at what happened by itself."""
+LOOK_S = 0.1
+"""Between looks at what happened."""
 
 _TOLD = frozenset({orders.COMPLETE, orders.CANCELLED, orders.REJECTED, orders.UPDATE})
 
 
 async def post(app: App, books: Books) -> None:
     """Post what becomes of an app's orders from now on, until this is cancelled."""
-    changed, told = books.watch(), len(books.pushes)
+    told = len(books.pushes)
     async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as client:
         while True:
-            await within(changed, LOOK_S)
-            changed.clear()
+            await asyncio.sleep(LOOK_S)
             with suppress(Unavailable), exact():
                 books.sync()
             news = books.pushes[told:]

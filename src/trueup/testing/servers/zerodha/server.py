@@ -107,6 +107,8 @@ class ZerodhaServer:
             return
         room, ear = self._rooms[app.api_key], ticker.Ear()
         try:
+            with exact():
+                room.books.sync()  # what happened before is not told
             self._exchange.subscribe(room.account, ear)
         except Unavailable:
             await socket.refuse(wire.STATUSES[NETWORK])

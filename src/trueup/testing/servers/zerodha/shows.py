@@ -78,7 +78,7 @@ class Shows:
         """``GET /portfolio/holdings``."""
         day = wire.there(self._clock.now())
         return [
-            shares.row(self._books.sold_today(key), self._prices.last(shares.listing), day)
+            shares.row(self._books.change_today(key), self._prices.last(shares.listing), day)
             for key, shares in self._books.shares.items()
             if shares.opening
         ]

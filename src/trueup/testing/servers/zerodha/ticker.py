@@ -82,20 +82,19 @@ class Ticker:
             message = None
         match message:
             case {"a": "subscribe", "v": [*tokens]}:
-                self._set(tokens, ticks.QUOTE)
+                self._set(_numbers(tokens)[: TOKENS_MAX - len(self._modes)], ticks.QUOTE)
             case {"a": "mode", "v": [str(mode), [*tokens]]} if mode in _MODES:
-                self._set([token for token in tokens if token in self._modes], mode)
+                self._set([token for token in _numbers(tokens) if token in self._modes], mode)
             case {"a": "unsubscribe", "v": [*tokens]}:
-                for token in tokens:
+                for token in _numbers(tokens):
                     self._modes.pop(token, None)
             case _:
                 return wire.text({"type": "error", "data": "Invalid message."})
         return ""
 
-    def _set(self, tokens: list[object], mode: str) -> None:
-        numbers = [token for token in tokens if isinstance(token, int)]
-        self._modes |= dict.fromkeys(numbers[: TOKENS_MAX - len(self._modes)], mode)
-        for token in numbers:
+    def _set(self, tokens: list[int], mode: str) -> None:
+        self._modes |= dict.fromkeys(tokens, mode)
+        for token in tokens:
             self._told.pop(token, None)
 
 
@@ -117,7 +116,7 @@ async def hold(socket: WebSocket, books: Books, ear: Ear, clock: Clock, *, heart
                 news, quiet_s = [ticks.HEARTBEAT], 0.0
             for said in news:
                 await socket.send(said)
-            await within(ear.woken, tick_s)
+            await _within(ear.woken, tick_s)
         listening.result()
     finally:
         listening.cancel()
@@ -147,11 +146,15 @@ async def _listen(socket: WebSocket, ticker: Ticker) -> None:
             await socket.send(answer)
 
 
-async def within(event: asyncio.Event, seconds: float) -> None:
+async def _within(event: asyncio.Event, seconds: float) -> None:
     """Wait for an event, for so long at most."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+def _numbers(tokens: list[object]) -> list[int]:
+    return [token for token in tokens if isinstance(token, int)]
 
 
 def _alike(packet: bytes, before: bytes) -> bool:
