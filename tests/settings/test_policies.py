@@ -43,7 +43,7 @@ def test_an_account_that_only_observes_is_never_adjusted() -> None:
 
 def test_stops_are_required_of_some_or_of_all() -> None:
     assert stops_required(Corrections()) == frozenset()
-    assert stops_required(Corrections(stops_required=("BTC/USDC:USDC",))) == {"BTC/USDC:USDC"}
+    assert stops_required(Corrections(stops_required=("BTC/USDC:USDC",))) == frozenset({"BTC/USDC:USDC"})
     assert stops_required(Corrections(stops_required=("*",))) is None
 
 
