@@ -1,4 +1,4 @@
-"""A day at Zerodha by the command line: a person logs in, looks, imports, compares and logs out, against a rehearsal."""
+"""A day at Zerodha by the command line: a person logs in, looks, imports, compares and logs out, in a rehearsal."""
 
 import io
 import stat

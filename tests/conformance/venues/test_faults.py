@@ -12,6 +12,7 @@ from tests.conformance.venues.rigs import SocketRig
 from tests.conformance.venues.test_coinbase import coinbase
 from tests.conformance.venues.test_hyperliquid import hyperliquid
 from tests.conformance.venues.test_oanda import oanda
+from tests.conformance.venues.test_zerodha import zerodha
 from trueup.testing.conformance import following, reading
 from trueup.testing.conformance.venues import run
 from trueup.testing.servers import faults as f
@@ -19,7 +20,7 @@ from trueup.testing.servers.faults import AnyFault, WirePlan
 
 Faulty = Callable[[WirePlan], AbstractAsyncContextManager[SocketRig]]
 
-FACTS = {"hyperliquid": "userFills", "oanda": "ORDER_FILL", "coinbase": '"update"'}
+FACTS = {"hyperliquid": "userFills", "oanda": "ORDER_FILL", "coinbase": '"update"', "zerodha": '"type":"order"'}
 """What a message of the stream holds that carries fills, or tells of them."""
 
 READS: Sequence[tuple[str, Sequence[AnyFault]]] = [
@@ -42,7 +43,7 @@ def messages(words: str) -> Sequence[tuple[str, AnyFault]]:
     ]
 
 
-SETUPS: dict[str, Faulty] = {"hyperliquid": hyperliquid, "oanda": oanda, "coinbase": coinbase}
+SETUPS: dict[str, Faulty] = {"hyperliquid": hyperliquid, "oanda": oanda, "coinbase": coinbase, "zerodha": zerodha}
 
 
 @pytest.mark.parametrize(("kind", "faults"), READS, ids=lambda value: value if isinstance(value, str) else "")
