@@ -165,6 +165,20 @@ def test_what_venues_offer_is_listed_with_what_they_cannot(trueup: Trueup) -> No
         assert all(sentence in table.out for sentence in row["cannot"])
 
 
+def test_what_can_be_reconciled_at_each_exchange_of_ccxt_is_listed(trueup: Trueup) -> None:
+    table = trueup("venues", "list", "--all")
+    assert table.code == 0
+    told = {row["exchange"]: row for row in trueup("venues", "list", "--all", "--json").json["exchanges"]}
+    assert len(told) > 90
+    assert all(name in table.out for name in told)
+    assert {"binanceusdm", "bybit", "okx", "krakenfutures", "bitget", "kucoinfutures", "deribit"} <= told.keys()
+    assert told["bybit"]["needs"] == ["key", "secret"]
+    assert told["okx"]["needs"] == ["key", "secret", "password"]
+    assert (told["bybit"]["transfers"], told["deribit"]["funding"]) == (True, False)
+    assert any("Funding" in sentence for sentence in told["deribit"]["cannot"])
+    assert all(row["cannot"] for row in told.values())
+
+
 def test_an_account_has_to_be_set_up(trueup: Trueup, tmp_path: Path) -> None:
     config = tmp_path / "trueup.toml"
     config.write_text('[accounts."paper:one"]\nport = 1\n[accounts."paper:two"]\nport = 1\n')

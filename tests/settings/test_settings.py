@@ -357,13 +357,19 @@ def test_the_example_is_whole_and_names_every_setting_and_every_variable() -> No
     assert all(name in text for name in ENVIRONMENT if name != "TRUEUP_DATA")
 
 
+SHOWN = frozenset(
+    {"signer", "rest_url", "stream_url", "login_url", "key", "secret", "password", "uid", "wallet", "symbols"}
+)
+"""Settings without a default that could be shown."""
+
+
 def test_the_example_shows_the_defaults() -> None:
     settings, plain = load_settings(EXAMPLE, {}), Settings()
     for name in ("reconciliation_interval", "liquidation_threshold", "allocation"):
         assert getattr(settings, name) == getattr(plain, name)
     for account in settings.accounts.values():
         for field in msgspec.structs.fields(account):
-            if not field.required and field.name not in {"signer", "rest_url", "stream_url", "login_url", "key", "secret"}:
+            if not field.required and field.name not in SHOWN:
                 assert getattr(account, field.name) == field.default or account.account == "paper:main"
 
 

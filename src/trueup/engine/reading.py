@@ -31,6 +31,7 @@ class Hints(msgspec.Struct, frozen=True):
     Attributes:
         home_currency: As a person gave it, or else the only one the account has.
         address: The account's own at the venue, as a person gave it.
+        traded: Instruments that its book has or had positions in.
         hedging: Whether its positions show that it holds long and short side by side; that they do not proves nothing.
         learnt: What answers read earlier said of it (:attr:`trueup.ports.Reading.learnt`).
     """
@@ -40,6 +41,7 @@ class Hints(msgspec.Struct, frozen=True):
     home_currency: str = ""
     address: str = ""
     hedging: bool = False
+    traded: Sequence[str] = ()
     learnt: Mapping[str, str] = {}
 
 
@@ -57,6 +59,7 @@ def hints_of(book: Book, *, home_currency: str = "", address: str = "") -> Hints
         home_currency or _only_currency(book),
         address,
         hedging=any(side != "net" for _, side in book.tracks),
+        traded=sorted({instrument for instrument, _ in book.tracks}),
         learnt=dict(book.learnt),
     )
 

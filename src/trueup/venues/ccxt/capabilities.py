@@ -1,14 +1,15 @@
 """What ccxt says that an exchange offers, as capabilities of ours, and what cannot be had there, in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from trueup.model.orders import OrderType, TimeInForce
 from trueup.model.venues import Capabilities
+from trueup.ports import Clock
 from trueup.venues.ccxt.corrections import CORRECTIONS, Correction, Feed, correction_of
-from trueup.venues.ccxt.exchange import Exchange
+from trueup.venues.ccxt.exchange import Exchange, known, make
 
 _ORDER_TYPES: Mapping[str, tuple[OrderType, ...]] = {
     "stopLossPrice": ("stop", "stop_limit"),
@@ -26,6 +27,16 @@ _NEEDED: Mapping[str, str] = {
     "cancelOrder": "Orders cannot be cancelled.",
 }
 """What is missing without each of ccxt's methods."""
+
+CREDENTIALS: Mapping[str, str] = {
+    "apiKey": "key",
+    "secret": "secret",
+    "password": "password",
+    "uid": "uid",
+    "walletAddress": "wallet",
+    "privateKey": "secret",
+}
+"""Names of our settings by ccxt's."""
 
 _NO_LEDGER = "Deposits, withdrawals and transfers are not read: they show as differences of cash."
 _BY_SYMBOL = (
@@ -45,11 +56,13 @@ class Offer(msgspec.Struct, frozen=True):
 
     Attributes:
         exchange: ccxt's name of it.
+        needs: What it asks for, by the names of our settings.
         positions, balances, orders, trades, funding, transfers, streams, sandbox: Whether each can be had.
-        tried: Whether this project has tried its recorded answers.
+        tried: Whether there is a table of corrections for it, which recorded answers or a server were held against.
     """
 
     exchange: str
+    needs: tuple[str, ...]
     positions: bool
     balances: bool
     orders: bool
@@ -104,6 +117,12 @@ def capabilities_of(exchange: Exchange) -> Capabilities:
     )
 
 
+def needs(exchange: Exchange) -> tuple[str, ...]:
+    """What an exchange asks for, by the names of our settings; what they have no name for by ccxt's."""
+    asked = (name for name, needed in exchange.requiredCredentials.items() if needed)
+    return tuple(CREDENTIALS.get(name, name) for name in asked)
+
+
 def cannot(exchange: Exchange) -> tuple[str, ...]:
     """What cannot be reconciled or done there, in sentences."""
     correction, feeds = correction_of(exchange.id), feeds_of(exchange)
@@ -128,6 +147,7 @@ def offer_of(exchange: Exchange) -> Offer:
     feeds = feeds_of(exchange)
     return Offer(
         exchange.id,
+        needs=needs(exchange),
         positions=bool(has.get("fetchPositions")),
         balances=bool(has.get("fetchBalance")),
         orders=bool(has.get("fetchOpenOrders")),
@@ -139,6 +159,11 @@ def offer_of(exchange: Exchange) -> Offer:
         tried=exchange.id in CORRECTIONS,
         capabilities=capabilities_of(exchange),
     )
+
+
+def offers(clock: Clock) -> Sequence[Offer]:
+    """What can be reconciled at each exchange that ccxt knows. Raises :class:`BadInput` where ccxt is not installed."""
+    return [offer_of(make(name, {}, clock=clock)) for name in known()]
 
 
 def streams(exchange: Exchange) -> bool:

@@ -117,6 +117,11 @@ class Guarded(Admitting):
         super().on_close(client, error)  # type: ignore[misc] # ccxt's
 
 
+def known() -> Sequence[str]:
+    """The exchanges that ccxt knows. Raises :class:`BadInput` where it is not installed."""
+    return [str(name) for name in _ccxt("")[1].exchanges]
+
+
 @cache
 def guarded(exchange: str) -> type:
     """The class of an exchange by ccxt's name for it, with streams where there are any.
@@ -124,10 +129,7 @@ def guarded(exchange: str) -> type:
     Raises:
         BadInput: ccxt is not installed, or knows no such exchange.
     """
-    try:
-        streaming, plain = import_module("ccxt.pro"), import_module("ccxt.async_support")
-    except ImportError:
-        raise BadInput("exchange", exchange, "ccxt is not installed", remedy="pip install trueup[ccxt]") from None
+    streaming, plain = _ccxt(exchange)
     if exchange not in plain.exchanges:
         raise BadInput("exchange", exchange, "ccxt knows no such exchange", remedy="See: trueup venues list --all.")
     kind = getattr(streaming if exchange in streaming.exchanges else plain, exchange)
@@ -180,6 +182,14 @@ def make(
     if rest_url or stream_url:
         _point(made.urls["api"], made.implode_hostname, rest_url, stream_url)
     return made
+
+
+def _ccxt(exchange: str) -> tuple[Any, Any]:
+    """Its classes with streams, and those without."""
+    try:
+        return import_module("ccxt.pro"), import_module("ccxt.async_support")
+    except ImportError:
+        raise BadInput("exchange", exchange, "ccxt is not installed", remedy="pip install trueup[ccxt]") from None
 
 
 def _point(

@@ -15,7 +15,7 @@ from trueup.model.times import NS_PER_MS
 from trueup.model.venues import Capabilities, Mark
 from trueup.ports import Clock, Refused
 from trueup.venues.ccxt import history, marks, snapshots
-from trueup.venues.ccxt.capabilities import capabilities_of, feeds_of
+from trueup.venues.ccxt.capabilities import CREDENTIALS, capabilities_of, feeds_of
 from trueup.venues.ccxt.corrections import correction_of
 from trueup.venues.ccxt.exchange import make
 from trueup.venues.ccxt.session import Session
@@ -84,6 +84,7 @@ class CcxtVenue:
             stream_url=stream_url,
             options={**correction.options, **options},
         )
+        self._require_credentials(exchange)
         if correction.weak_currencies:
             self._exchange.has["fetchCurrencies"] = False
         self._session = Session(
@@ -210,6 +211,18 @@ class CcxtVenue:
         for stream in list(self._streams):
             await stream.aclose()
         await self._session.aclose()
+
+    def _require_credentials(self, exchange: str) -> None:
+        """Raise :class:`BadInput` for what the exchange asks for and is not given; a wallet is read without its key."""
+        asked = {name for name, needed in self._exchange.requiredCredentials.items() if needed} - {"privateKey"}
+        missing = sorted(CREDENTIALS.get(name, name) for name in asked if not getattr(self._exchange, name, None))
+        if missing:
+            raise BadInput(
+                missing[0],
+                "",
+                f"{exchange} asks for it",
+                remedy=f"Name {' and '.join(missing)} in the account's settings.",
+            )
 
     async def _held(self) -> set[str]:
         """Instruments with a position or an open order now."""

@@ -1,0 +1,47 @@
+"""ccxt costs a second and 100 MB: a process without an account that needs it never imports it."""
+
+import subprocess
+import sys
+
+import pytest
+
+WITHOUT = """
+import sys
+from random import Random
+
+import trueup
+from trueup import bootstrap, settings
+from trueup.cli import main, venues
+from trueup.engine.clock import SystemClock
+from trueup.engine.reading import Hints
+from trueup.model.identifiers import AccountId
+
+bootstrap.venue_capabilities()
+account = settings.PaperSettings(account=AccountId("paper:main"), port=1)
+bootstrap.live_venue(account, environment={}, clock=SystemClock(), random=Random(1), hints=Hints())
+venues.list_venues()
+"""
+
+WITH = """
+import sys
+from random import Random
+
+from trueup import bootstrap, settings
+from trueup.engine.clock import SystemClock
+from trueup.engine.reading import Hints
+from trueup.model.identifiers import AccountId
+
+account = settings.CcxtSettings(account=AccountId("bybit:main"), exchange="bybit", key="env:K", secret="env:S")
+environment = {"K": "key", "S": "secret"}
+bootstrap.live_venue(account, environment=environment, clock=SystemClock(), random=Random(1), hints=Hints())
+"""
+
+ASKED = "\nprint('ccxt' in sys.modules, 'aiohttp' in sys.modules)"
+
+
+@pytest.mark.parametrize(("program", "told"), [(WITHOUT, "False False"), (WITH, "True True")])
+def test_ccxt_is_imported_where_it_is_configured_and_nowhere_else(program: str, told: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program + ASKED], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.splitlines()[-1] == told
