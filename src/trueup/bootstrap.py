@@ -37,7 +37,9 @@ from trueup.ports import Clock, LiveVenue, Login, Reader
 from trueup.settings import (
     AccountSettings,
     CcxtSettings,
+    CoinbaseDerivativesSettings,
     CoinbaseSettings,
+    DeribitSettings,
     HyperliquidSettings,
     OandaSettings,
     PaperSettings,
@@ -249,6 +251,13 @@ def _zerodha(account: AccountId, hints: Hints) -> Reader:
     return ZerodhaReader(account, hints.instruments, learnt=hints.learnt)
 
 
+def _coinbase_derivatives(account: AccountId, hints: Hints) -> Reader:
+    del hints  # its instruments explain themselves
+    from trueup.venues.coinbase_derivatives.reader import GatewayReader
+
+    return GatewayReader(account)
+
+
 def _deribit(account: AccountId, hints: Hints) -> Reader:
     del hints  # its instruments explain themselves
     from trueup.venues.deribit.reader import DeribitReader
@@ -266,6 +275,7 @@ READERS: Mapping[str, Callable[[AccountId, Hints], Reader]] = {
     "hyperliquid": _hyperliquid,
     "oanda": _oanda,
     "coinbase": _coinbase,
+    "coinbase_derivatives": _coinbase_derivatives,
     "deribit": _deribit,
     "zerodha": _zerodha,
     "generic": _generic,
@@ -304,6 +314,10 @@ def _connected(
             return _live_oanda(account, environment, clock, random, hints)
         case CoinbaseSettings():
             return _live_coinbase(account, environment, clock, random, hints)
+        case CoinbaseDerivativesSettings():
+            return _live_coinbase_derivatives(account, environment, clock, random, hints)
+        case DeribitSettings():
+            return _live_deribit(account, environment, clock, random, hints)
         case ZerodhaSettings():
             return _live_zerodha(account, environment, clock, random, hints)
         case CcxtSettings():
@@ -325,6 +339,8 @@ def _connected(
 def venue_capabilities() -> Mapping[str, Capabilities]:
     """What each venue offers, by its name."""
     from trueup.venues.coinbase import live as coinbase
+    from trueup.venues.coinbase_derivatives import live as coinbase_derivatives
+    from trueup.venues.deribit import live as deribit
     from trueup.venues.hyperliquid import live as hyperliquid
     from trueup.venues.oanda import live as oanda
     from trueup.venues.paper import venue as paper
@@ -334,6 +350,8 @@ def venue_capabilities() -> Mapping[str, Capabilities]:
         "hyperliquid": hyperliquid.CAPABILITIES,
         "oanda": oanda.CAPABILITIES,
         "coinbase": coinbase.CAPABILITIES,
+        "coinbase_derivatives": coinbase_derivatives.CAPABILITIES,
+        "deribit": deribit.CAPABILITIES,
         "zerodha": zerodha.CAPABILITIES,
         "ccxt": Capabilities("time", cannot=("It depends on the exchange: see trueup venues list --all.",)),
         "paper": paper.CAPABILITIES,
@@ -426,6 +444,43 @@ def _live_coinbase(
         open_orders=hints.open_orders,
         learnt=hints.learnt,
         limiter=limiter.shared(f"{rest_url} {key_name.reveal()}", calls.LIMITS),
+    )
+
+
+def _live_coinbase_derivatives(
+    account: CoinbaseDerivativesSettings, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
+) -> LiveVenue:
+    from trueup.venues.coinbase_derivatives import live
+    from trueup.venues.transport import secrets
+
+    return live.coinbase_derivatives_venue(
+        account.account,
+        key_name=secrets.load("key", account.key, environment),
+        private_key=secrets.load("secret", account.secret, environment, lines=True),
+        rest_url=account.rest_url or live.REST_URL,
+        stream_url=account.stream_url or live.STREAM_URL,
+        clock=clock,
+        random=random,
+        learnt=hints.learnt,
+    )
+
+
+def _live_deribit(
+    account: DeribitSettings, environment: Mapping[str, str], clock: Clock, random: Random, hints: Hints
+) -> LiveVenue:
+    from trueup.venues.deribit import live
+    from trueup.venues.transport import secrets
+
+    test = account.environment == "test"
+    return live.deribit_venue(
+        account.account,
+        client_id=secrets.load("key", account.key, environment),
+        client_secret=secrets.load("secret", account.secret, environment),
+        rest_url=account.rest_url or (live.TEST_REST_URL if test else live.REST_URL),
+        stream_url=account.stream_url or (live.TEST_STREAM_URL if test else live.STREAM_URL),
+        clock=clock,
+        random=random,
+        learnt=hints.learnt,
     )
 
 

@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     USAGE = 4
 
 
-Venue = Literal["hyperliquid", "oanda", "coinbase", "deribit", "zerodha", "generic", "paper"]
+Venue = Literal["hyperliquid", "oanda", "coinbase", "coinbase_derivatives", "deribit", "zerodha", "generic", "paper"]
 
 Data = Annotated[
     str | None,

@@ -10,7 +10,10 @@ from trueup.settings.given import load_settings, store_named_in
 from trueup.settings.shape import (
     AccountSettings,
     CcxtSettings,
+    CoinbaseDerivativesSettings,
     CoinbaseSettings,
+    Corrections,
+    DeribitSettings,
     HyperliquidSettings,
     OandaSettings,
     PaperSettings,
@@ -22,7 +25,10 @@ from trueup.settings.values import is_reference
 __all__ = [
     "AccountSettings",
     "CcxtSettings",
+    "CoinbaseDerivativesSettings",
     "CoinbaseSettings",
+    "Corrections",
+    "DeribitSettings",
     "HyperliquidSettings",
     "OandaSettings",
     "PaperSettings",

@@ -121,6 +121,51 @@ class CoinbaseSettings(AccountSettings, frozen=True, kw_only=True):
         return (self.venue, self.rest_url, self.key) if self.key else ()
 
 
+class CoinbaseDerivativesSettings(AccountSettings, frozen=True, kw_only=True):
+    """An account at Coinbase's derivatives gateway.
+
+    Attributes:
+        key, secret: Name the two parts of the API key: its name, and its private key. Even reading needs both.
+        rest_url, stream_url: In place of the venue's own addresses, with their paths; empty for these.
+    """
+
+    venue = "coinbase_derivatives"
+
+    key: str
+    secret: str
+    rest_url: str = ""
+    stream_url: str = ""
+
+    @property
+    def at_venue(self) -> tuple[str, ...]:
+        """By its key: of one account."""
+        return self.venue, self.rest_url, self.key
+
+
+class DeribitSettings(AccountSettings, frozen=True, kw_only=True):
+    """An account at Deribit.
+
+    Attributes:
+        key, secret: Name the client id and the client secret of the API key. Even reading needs both.
+        environment: ``live`` or ``test``, as the key's.
+        rest_url, stream_url: In place of the venue's own addresses, with their paths; empty for these.
+    """
+
+    venue = "deribit"
+    environments = ("live", "test")
+
+    key: str
+    secret: str
+    environment: str = "live"
+    rest_url: str = ""
+    stream_url: str = ""
+
+    @property
+    def at_venue(self) -> tuple[str, ...]:
+        """By its key: of one account."""
+        return self.venue, self.environment, self.rest_url, self.key
+
+
 class ZerodhaSettings(AccountSettings, frozen=True, kw_only=True):
     """An account at Zerodha, over an app of Kite Connect.
 
@@ -182,7 +227,16 @@ class CcxtSettings(AccountSettings, frozen=True, kw_only=True):
 
 VENUES: Mapping[str, type[AccountSettings]] = {
     kind.venue: kind
-    for kind in (HyperliquidSettings, OandaSettings, PaperSettings, CoinbaseSettings, ZerodhaSettings, CcxtSettings)
+    for kind in (
+        HyperliquidSettings,
+        OandaSettings,
+        PaperSettings,
+        CoinbaseSettings,
+        CoinbaseDerivativesSettings,
+        DeribitSettings,
+        ZerodhaSettings,
+        CcxtSettings,
+    )
 }
 """The settings of an account, by the name of its venue."""
 

@@ -11,6 +11,7 @@ _VENUES = {
     "hyperliquid": "Hyperliquid",
     "oanda": "OANDA",
     "coinbase": "Coinbase",
+    "deribit": "Deribit",
     "zerodha": "Zerodha",
     "generic": "the generic format",
 }

@@ -33,7 +33,7 @@ LINEAR, INVERSE = ("BTC/USDC:USDC", "0.1"), ("BTC/USD:BTC", "5000")
 def deribit(clock: Clock, random: Random, url: str, hints: Hints) -> LiveVenue:
     return deribit_venue(
         world.DERIBIT,
-        client_id=world.CLIENT_ID,
+        client_id=Secret("client_id", world.CLIENT_ID),
         client_secret=Secret("client_secret", world.CLIENT_SECRET),
         rest_url=f"http://{url}/api/v2",
         stream_url=f"ws://{url}/ws/api/v2",
@@ -46,7 +46,7 @@ def deribit(clock: Clock, random: Random, url: str, hints: Hints) -> LiveVenue:
 def gateway(clock: Clock, random: Random, url: str, hints: Hints) -> LiveVenue:
     return coinbase_derivatives_venue(
         world.GATEWAY,
-        key_name=world.CDP_KEY,
+        key_name=Secret("key", world.CDP_KEY),
         private_key=Secret("private_key", world.CDP_SECRETS[world.CDP_KEY]),
         rest_url=f"http://{url}/api/v2",
         stream_url=f"ws://{url}/ws/api/v2",

@@ -10,17 +10,14 @@ from trueup.model.identifiers import AccountId
 from trueup.model.times import NS_PER_SECOND
 from trueup.ports import Clock
 from trueup.venues import cdp
+from trueup.venues.coinbase_derivatives.reader import GATEWAY
 from trueup.venues.jsonrpc_derivatives import live
 from trueup.venues.jsonrpc_derivatives.auth import Grant
 from trueup.venues.jsonrpc_derivatives.calls import Params
 from trueup.venues.jsonrpc_derivatives.live import EngineVenue
-from trueup.venues.jsonrpc_derivatives.reader import Engine
 from trueup.venues.transport.secrets import Secret
 
 REST_URL, STREAM_URL = "https://drb.coinbase.com/api/v2", "wss://drb.coinbase.com/ws/api/v2"
-
-GATEWAY = Engine("Coinbase's derivatives gateway")
-"""Pairs are traded elsewhere at Coinbase. The gateway's account is a ledger of its own, whose money needs no wallet."""
 
 CAPABILITIES = replace(
     live.CAPABILITIES,
@@ -35,7 +32,7 @@ CAPABILITIES = replace(
 def coinbase_derivatives_venue(
     account: AccountId,
     *,
-    key_name: str,
+    key_name: Secret,
     private_key: Secret,
     rest_url: str = REST_URL,
     stream_url: str = STREAM_URL,
@@ -68,12 +65,12 @@ def coinbase_derivatives_venue(
     )
 
 
-def _cdp(key_name: str, private_key: Secret, random: Random) -> Grant:
+def _cdp(key_name: Secret, private_key: Secret, random: Random) -> Grant:
     """The credential of a CDP key: a token that it signs, for no request in particular."""
 
     def grant(now: int) -> Params:
-        nonce = f"{random.getrandbits(64):016x}"
-        token = cdp.token(key_name, private_key, uri=None, now=now // NS_PER_SECOND, nonce=nonce)
+        nonce = f"{random.getrandbits(128):032x}"
+        token = cdp.token(key_name.reveal(), private_key, uri=None, now=now // NS_PER_SECOND, nonce=nonce)
         return {"grant_type": "coinbase_cdp", "token": token}
 
     return grant

@@ -20,7 +20,7 @@ CAPABILITIES = live.CAPABILITIES
 def deribit_venue(
     account: AccountId,
     *,
-    client_id: str,
+    client_id: Secret,
     client_secret: Secret,
     rest_url: str = REST_URL,
     stream_url: str = STREAM_URL,
@@ -44,7 +44,7 @@ def deribit_venue(
         account,
         engine=DERIBIT,
         capabilities=CAPABILITIES,
-        grant=auth.client_signature(client_id, client_secret, lambda: f"{random.getrandbits(64):016x}"),
+        grant=auth.client_signature(client_id, client_secret, lambda: f"{random.getrandbits(128):032x}"),
         rest_url=rest_url,
         stream_url=stream_url,
         clock=clock,

@@ -30,7 +30,7 @@ Raises :class:`AuthenticationFailed` where there is no credential to make them f
 """
 
 
-def client_signature(client_id: str, secret: Secret, nonce: Callable[[], str]) -> Grant:
+def client_signature(client_id: Secret, secret: Secret, nonce: Callable[[], str]) -> Grant:
     """The credential of an account's own API key: the time and a nonce, signed (HMAC-SHA256) with the client secret.
 
     Args:
@@ -46,7 +46,7 @@ def client_signature(client_id: str, secret: Secret, nonce: Callable[[], str]) -
         signed = hmac.digest(secret.reveal().encode(), f"{moment}\n{once}\n".encode(), "sha256").hex()
         return {
             "grant_type": "client_signature",
-            "client_id": client_id,
+            "client_id": client_id.reveal(),
             "timestamp": int(moment),
             "nonce": once,
             "data": "",
