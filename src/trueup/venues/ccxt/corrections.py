@@ -194,7 +194,11 @@ CORRECTIONS: Mapping[str, Correction] = {
         funding_paid=True,
         weak_currencies=True,
         find_by="orderLinkId",
-        options={"enableUnifiedAccount": True, "enableUnifiedMargin": False},
+        options={
+            "enableUnifiedAccount": True,
+            "enableUnifiedMargin": False,
+            "fetchMarkets": {"types": ["spot", "linear", "inverse"]},
+        },
         hedged_fills=False,
     ),
     "okx": Correction(
@@ -212,6 +216,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         explained=frozenset({"2", "3", "5", "8", "9", "10"}),
         weak_currencies=True,
         find_by="clientOrderId",
+        options={"fetchMarkets": {"types": ["spot", "future", "swap"]}},
     ),
     "krakenfutures": Correction(
         feeds=(
@@ -246,7 +251,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         cash=Cash("", "accountEquity", "marginCoin", "unrealizedPL"),
         weak_currencies=True,
         find_by="clientOid",
-        options={"defaultType": "swap"},
+        options={"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},
         hedged_fills=False,
         cannot=(
             "Balances are those of the futures account in USDT; spot, USDC and coin margin are not read.",
@@ -274,7 +279,7 @@ CORRECTIONS: Mapping[str, Correction] = {
             "TransferOut": "internal",
         },
         explained=frozenset({"RealisedPNL"}),
-        options={"uta": False},
+        options={"uta": False, "fetchMarkets": {"types": ["contract"]}},
         cannot=("Balances are those of the futures account in the coin that ccxt asks for (XBT unless another).",),
     ),
     "deribit": Correction(
