@@ -3,14 +3,17 @@
 from decimal import Decimal
 from random import Random
 
+import msgspec
 import pytest
 
 from tests.testing.servers.kit.ticking import HandClock
 from tests.testing.servers.zerodha.talk import FUTURE, LEAD, MORNING, SHARE, Row, Talk
+from trueup.model.errors import BadInput
 from trueup.testing.servers.zerodha.demo import ACCOUNT, demo_markets
 from trueup.testing.servers.zerodha.hours import always
 from trueup.venues.paper.exchange import PaperExchange
 from trueup.venues.paper.faults import FaultPlan, Outage, TimeOut
+from trueup.venues.paper.markets import usual_markets
 
 D = Decimal
 SBIN, NIFTY = "NSE.SBIN.CNC/INR", "NFO.NIFTY30DECFUT.NRML/INR:INR"
@@ -147,6 +150,36 @@ def test_prices_of_the_day_begin_anew_and_remember_the_close() -> None:
     quote = talk.get("/quote?i=NSE:SBIN&i=NSE:NOBODY")
     assert set(quote) == {"NSE:SBIN"}
     assert (quote["NSE:SBIN"]["ohlc"]["close"], quote["NSE:SBIN"]["net_change"]) == (785, 15)
+
+
+def test_who_is_ruined_is_sold_out_by_the_broker() -> None:
+    talk = Talk()
+    talk.order(**{**FUTURE, "quantity": "260"})
+    talk.exchange.move(NIFTY, D(21_000))
+    row = talk.get("/orders")[-1]
+    assert (row["placed_by"], row["transaction_type"], row["filled_quantity"]) == ("ADMINSQF", "SELL", 260)
+    assert talk.held("NFO", "NIFTY30DECFUT", "NRML")["quantity"] == 0
+    assert talk.get("/user/margins/equity")["utilised"]["m2m_realised"] == (21_000 - D("24500.2")) * 260
+
+
+def test_funding_where_a_market_has_it_is_money_of_the_day() -> None:
+    clock = HandClock(MORNING)
+    markets = [msgspec.structs.replace(market, funding_rate=D("0.001")) for market in demo_markets()]
+    exchange = PaperExchange(markets, clock=clock, random=Random(1))
+    exchange.open_account(ACCOUNT, {"INR@equity": D(1_000_000)})
+    talk = Talk(exchange=exchange, clock=clock)
+    talk.order(**FUTURE)
+    clock.pass_s(2 * HOUR_S)
+    exchange.advance()
+    talk.order(**FUTURE, transaction_type="SELL")
+    talk.next_day()
+    assert talk.get("/user/margins/equity")["available"]["cash"] == exchange.truth(ACCOUNT).balances["INR@equity"]
+
+
+def test_a_market_that_kite_could_not_list_is_refused() -> None:
+    clock = HandClock(MORNING)
+    with pytest.raises(BadInput, match="not what Kite could list"):
+        Talk(exchange=PaperExchange(usual_markets(), clock=clock, random=Random(1)), clock=clock)
 
 
 # --- conversions ------------------------------------------------------------------------------------------------------

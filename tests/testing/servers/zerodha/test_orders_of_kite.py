@@ -80,6 +80,7 @@ def test_an_order_keeps_its_id_while_it_is_changed_filled_in_part_and_cancelled(
     row = talk.state(order_id)
     assert (row["status"], row["modified"], row["quantity"], row["filled_quantity"]) == ("OPEN", True, 1_500, 1_000)
     assert talk.refused("PUT", f"/orders/regular/{order_id}", quantity="1000")[1] == "InputException"
+    assert talk.refused("PUT", f"/orders/regular/{order_id}", order_type="MARKET")[1] == "InputException"
     talk.ask("PUT", f"/orders/regular/{order_id}", {"quantity": "1200", "price": "600"})
     row = talk.state(order_id)
     assert (row["quantity"], row["pending_quantity"], row["tag"]) == (1_200, 200, "a tag")
@@ -108,6 +109,8 @@ def test_what_cannot_be_paid_for_is_taken_and_then_rejected() -> None:
     assert row["status_message"].startswith("Insufficient funds")
     short = talk.state(talk.order(transaction_type="SELL"))
     assert (short["status"], short["status_message"]) == ("REJECTED", "Insufficient stock holding for this order.")
+    margin = talk.state(talk.order(**{**FUTURE, "quantity": "650", "transaction_type": "SELL"}))
+    assert (margin["status"], margin["status_message"][:18]) == ("REJECTED", "Insufficient funds")
     assert talk.exchange.truth(ACCOUNT).trade_ids == ()
 
 

@@ -54,6 +54,7 @@ def test_a_request_token_holds_once_and_for_minutes_and_with_its_checksum() -> N
     talk.clock.pass_s(REQUEST_TOKEN_S)
     assert exchanged(talk, late) == (403, "TokenException")
     assert exchanged(talk, "made-up") == (403, "TokenException")
+    assert exchanged(talk, token, api_key="nobody") == (400, "InputException")
 
 
 @pytest.mark.parametrize("query", ["v=3&api_key=nobody", f"v=2&api_key={API_KEY}", f"api_key={API_KEY}", ""])
@@ -135,5 +136,8 @@ def test_paths_methods_and_bodies_that_kite_does_not_have_are_refused() -> None:
     talk = Talk()
     assert talk.refused("GET", "/nothing")[:2] == (404, "InputException")
     assert talk.refused("DELETE", "/orders")[:2] == (405, "InputException")
+    assert talk.refused("GET", "/user/margins/nothing")[:2] == (400, "InputException")
+    assert talk.refused("GET", "/quote")[:2] == (400, "InputException")
+    assert talk.refused("GET", "/quote?" + "&i=NSE:SBIN" * 501)[:2] == (400, "InputException")
     assert talk.refused("PATCH", "/session/token")[:2] == (405, "InputException")
     assert talk.ask("POST", "/orders/regular", LEAD, {"content-type": "application/json"})[0] == 400

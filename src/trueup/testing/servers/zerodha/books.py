@@ -214,9 +214,9 @@ class Books:
             with self.asked(ask):
                 self._exchange.place(self._account, request)
             return self._newest
-        except Rejected as error:
+        except Rejected:
             order = self._create(request.instrument, request.side, request.quantity, ask, self._clock.now())
-            order.reject(_reason(error, request), self._clock.now())
+            order.reject(_reason(order), self._clock.now())
             self._push(order)
             return order.order_id
 
@@ -225,8 +225,8 @@ class Books:
         try:
             with self.asked(ask, order):
                 self._exchange.amend(self._account, order.exchange_id, amendment)
-        except Rejected as error:
-            order.keep(error.message, self._clock.now())
+        except Rejected:
+            order.keep(_reason(order), self._clock.now())
             self._push(order, o.UPDATE)
 
     def cancel(self, order: Order) -> None:
@@ -299,10 +299,8 @@ class Books:
         self.pushes.append(Push({**row, "status": status or row["status"]}, order.ask.app_placed))
 
 
-def _reason(error: Rejected, request: OrderRequest) -> str:
-    """Why an order is refused, in the venue's words where they are known."""
-    if error.venue_code == "no_funds" and request.side == "sell":
+def _reason(order: Order) -> str:
+    """Why the exchange refuses what was checked before: it cannot be paid for, or delivered."""
+    if order.product == DELIVERY and order.side == "SELL":
         return "Insufficient stock holding for this order."
-    if error.venue_code == "no_funds":
-        return "Insufficient funds. Check the orderbook for open orders."
-    return error.message
+    return "Insufficient funds. Check the orderbook for open orders."
