@@ -24,6 +24,7 @@ from trueup.venues.paper.exchange import PaperExchange
 
 VERSION = "1.2.26"
 API = "/api/v2"
+AUTH = "public/auth"
 PUSH_S = 0.1
 """How often channels of an interval tell, and it is looked whether anything has changed."""
 
@@ -115,7 +116,7 @@ class JsonRpcServer:
         came, request_id, status = self._clock.now(), None, 200
         try:
             request_id, method, values = _asked(request)
-            access = self._auth.of_request(request)
+            access = None if method == AUTH else self._auth.of_request(request)
             call = Call(request_id, method, Params(values), request.headers.get("host", ""), request.client, access)
             said: Row = {"result": self._answer(call)}
         except wire.Refusal as refusal:
@@ -259,7 +260,7 @@ def _asked(request: asgi.Request) -> tuple[object, str, Mapping[str, object]]:
     path = request.path.removeprefix(API).strip("/")
     body = _decoded(request.body) if request.body else None
     if not path or (isinstance(body, dict) and not body.keys().isdisjoint(("jsonrpc", "method"))):
-        return _read({"method": path, **body} if isinstance(body, dict) else body)
+        return _read({"method": path, **body} if path and isinstance(body, dict) else body)
     return None, path, body if isinstance(body, dict) else request.query
 
 
