@@ -15,6 +15,7 @@ from trueup.cli.options import ExitCode
 from trueup.cli.output import Output
 
 if TYPE_CHECKING:
+    from trueup.model.identifiers import AccountId
     from trueup.ports import Clock
     from trueup.testing.servers.asgi import App
     from trueup.testing.servers.serving import Address
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 STEP_S = 1.0
 """Between two moves of the prices."""
 
-Venue = Literal["coinbase", "hyperliquid", "oanda", "zerodha"]
+Venue = Literal["coinbase", "coinbase_derivatives", "deribit", "hyperliquid", "oanda", "zerodha"]
 
 
 class Rehearsal(msgspec.Struct, frozen=True):
@@ -126,6 +127,35 @@ stream_url = "{{ws}}"
     return Rehearsal(demo.demo_server(clock, Random(), exchange=exchange), exchange, settings, environment)
 
 
+def _coinbase_derivatives(clock: "Clock") -> Rehearsal:
+    from trueup.testing.servers.jsonrpc_derivatives import world
+
+    server = world.gateway_server(clock, Random())
+    environment = {"REHEARSAL_KEY": world.CDP_KEY, "REHEARSAL_SECRET": world.CDP_SECRETS[world.CDP_KEY]}
+    return _engine(server.exchange, server, world.GATEWAY, environment)
+
+
+def _deribit(clock: "Clock") -> Rehearsal:
+    from trueup.testing.servers.jsonrpc_derivatives import world
+
+    server = world.deribit_server(clock, Random())
+    environment = {"REHEARSAL_KEY": world.CLIENT_ID, "REHEARSAL_SECRET": world.CLIENT_SECRET}
+    return _engine(server.exchange, server, world.DERIBIT, environment)
+
+
+def _engine(exchange: "PaperExchange", app: "App", account: "AccountId", environment: dict[str, str]) -> Rehearsal:
+    """The engine of the two before."""
+    exchange.trade_by_hand(account, "BTC/USDC:USDC", "buy", Decimal("0.05"))
+    settings = f"""[accounts."{account}"]
+stage = "trade"
+key = "env:REHEARSAL_KEY"
+secret = "env:REHEARSAL_SECRET"
+rest_url = "{{http}}/api/v2"
+stream_url = "{{ws}}/ws/api/v2"
+"""
+    return Rehearsal(app, exchange, settings, environment)
+
+
 def _hyperliquid(clock: "Clock") -> Rehearsal:
     from trueup.testing.servers.hyperliquid import world
 
@@ -178,6 +208,8 @@ login_url = "{{http}}/connect/login"
 
 _REHEARSALS: Mapping[Venue, Callable[["Clock"], Rehearsal]] = {
     "coinbase": _coinbase,
+    "coinbase_derivatives": _coinbase_derivatives,
+    "deribit": _deribit,
     "hyperliquid": _hyperliquid,
     "oanda": _oanda,
     "zerodha": _zerodha,

@@ -134,7 +134,8 @@ def instruments(*, name: Name, config: Config = None, as_json: Json = False) -> 
 def serve(
     *,
     venue: Annotated[
-        Literal["coinbase", "hyperliquid", "oanda", "zerodha"], typer.Argument(help="Whose protocol it speaks.")
+        Literal["coinbase", "coinbase_derivatives", "deribit", "hyperliquid", "oanda", "zerodha"],
+        typer.Argument(help="Whose protocol it speaks."),
     ],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="On this machine; 0 takes a free one.")] = 0,
     faults: Annotated[
