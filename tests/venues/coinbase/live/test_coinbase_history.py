@@ -66,9 +66,10 @@ def test_the_cursor_never_goes_back() -> None:
     page=st.integers(1, 7),
     gathered=st.integers(1, 60),
     resumed=st.integers(0, 20),
+    chunk=st.integers(1, 9),
 )
 def test_every_fill_is_told_from_the_cursor_of_any_page_on(
-    seconds: list[int], page: int, gathered: int, resumed: int
+    seconds: list[int], page: int, gathered: int, resumed: int, chunk: int
 ) -> None:
     listed = [made(number, second) for number, second in enumerate(seconds)]
     script = Script(**{FILLS: newest_first(listed, page)})
@@ -76,6 +77,7 @@ def test_every_fill_is_told_from_the_cursor_of_any_page_on(
 
     async def story(adapter: CoinbaseVenue) -> None:
         pages = await told(adapter, gathered_max=most)
+        assert all(len(fills(facts)) <= chunk for facts, _ in pages)
         before = {f.venue_trade_id for facts, _ in pages[: resumed + 1] for f in fills(facts)}
         cursor = pages[min(resumed, len(pages) - 1)][1]
         behind = {f.venue_trade_id for facts, _ in await told(adapter, cursor, gathered_max=most) for f in fills(facts)}
@@ -83,7 +85,20 @@ def test_every_fill_is_told_from_the_cursor_of_any_page_on(
         cursors = [history._decode(cursor) for _, cursor in pages]
         assert cursors == sorted(cursors)
 
-    run(story, script)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(history, "CHUNK", chunk)
+        run(story, script)
+
+
+def test_of_a_very_long_history_the_oldest_part_is_told_before_the_rest_is_kept() -> None:
+    script = Script(**{FILLS: newest_first([made(number, 100 * number) for number in range(10)], 3)})
+    pages = run(lambda adapter: told(adapter, gathered_max=4), script)
+    assert [len(fills(facts)) for facts, _ in pages] == [
+        4,
+        4,
+        4,
+    ]  # each round begins with the last fill of the one before
+    assert len([asked for asked in script.asked if asked.what == FILLS and "cursor" not in asked.query]) == 3
 
 
 def test_more_in_one_instant_than_is_gathered_is_not_taken_for_the_end() -> None:

@@ -85,7 +85,10 @@ def test_an_order_on_its_way_is_open_too_and_is_counted_once() -> None:
         assert asked.query["order_status"] == ["PENDING", "QUEUED", "CANCEL_QUEUED", "EDIT_QUEUED"]
         return {"orders": [order("o-1", status="PENDING"), order("o-3", status="CANCEL_QUEUED")]}
 
-    snapshot = state(Script(**{"GET orders/historical/batch": listed}))
+    script = Script(**{"GET orders/historical/batch": listed})
+    snapshot = state(script)
+    asked = [one.query["order_status"] for one in script.asked if one.what == "GET orders/historical/batch"]
+    assert asked[-1] == ["OPEN"]  # what comes to rest between the two is in the later one
     assert snapshot.open_orders is not None
     assert sorted(snapshot.open_orders) == ["o-1", "o-2", "o-3"]
     assert snapshot.open_orders["o-2"].status == "partially_filled"

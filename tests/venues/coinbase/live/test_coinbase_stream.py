@@ -213,6 +213,21 @@ def test_fills_that_one_look_found_are_not_asked_for_again_nor_told_twice() -> N
     assert script.whats().count(FILLS) == 1
 
 
+def test_two_states_of_an_order_in_one_message_are_one_look() -> None:
+    script = Script(**{FILLS: listed(fill("e1", size="2"))})
+    both = message(1, traded("1", "1"), traded("2"))
+    told = heard(5, agreed(), both, message(2, update(pushed("o-2"))), script=script)
+    assert [type(one).__name__ for one in told].count("FillBooked") == 1
+    assert script.whats().count(FILLS) == 1
+
+
+def test_each_fill_of_an_order_is_told_once() -> None:
+    half, rest = fill("e1", size="0.5"), fill("e2", size="1.5")
+    script = Script(**{FILLS: turns(listed(half), listed(half, rest))})
+    told = heard(5, agreed(), message(1, traded("0.5", "1.5")), message(2, traded("2")), script=script)
+    assert [one.venue_trade_id for one in told if isinstance(one, FillBooked)] == ["e1", "e2"]
+
+
 def test_fills_that_are_listed_later_are_waited_for() -> None:
     script = Script(
         **{FILLS: turns(listed(), listed(fill("e1", size="1")), listed(fill("e1", size="1"), fill("e2", size="1")))}
