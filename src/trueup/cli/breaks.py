@@ -29,6 +29,8 @@ def breaks(
 ) -> int:
     """Show the newest outcome of a comparison with the venue, and each difference it found.
 
+    Each difference has a life: `trueup breaks list` shows where it stands and why, and the other verbs take it on.
+
     `trueup reconcile` puts its outcome on record, once, until it finds something else: an outcome holds since it was
     recorded. With --venue-time it is the newest of a snapshot taken until then.
 
@@ -38,6 +40,8 @@ def breaks(
       trueup breaks
       trueup breaks --account main --as-of 2026-03-02T12:00:00Z --json
     """
+    if ctx.invoked_subcommand is not None:
+        return ExitCode.FINE
     out = Output(as_json=as_json)
     moment = parse_moment(as_of, venue_time)
     with opened_at(ctx, data, out) as store:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trueup.engine.reconciling_live import Run
     from trueup.engine.store import Store
     from trueup.ports import LiveVenue, Login
-    from trueup.settings import AccountSettings
+    from trueup.settings import AccountSettings, Corrections
 
 _DAY = len("2026-11-21")
 
@@ -104,22 +104,32 @@ def pull_live(account: "AccountSettings", store: "Store", since: str | None, out
 
     async def pulled() -> "Pull":
         with _progress(out) as progress:
-            async with connected(account, _hints(store, account)) as venue:
+            async with connected(account, hints(store, account)) as venue:
                 return await pull(ledger, venue, progress, since=begin)
 
     return asyncio.run(pulled())
 
 
-def reconcile_live(account: "AccountSettings", store: "Store", out: Output) -> "Run":
-    """Compare the account with its venue as it is now."""
-    from trueup.engine.reconciling_live import reconcile_live as reconcile
+def reconcile_live(
+    account: "AccountSettings", corrections: "Corrections", store: "Store", out: Output, *, dry: bool
+) -> "Run":
+    """Compare the account with its venue as it is now, and put right what the settings allow."""
+    from trueup.engine.reconciling_live import Reconciler
+    from trueup.settings.policies import policies, stops_required
 
     ledger = store.ledger(account.account)
 
     async def reconciled() -> "Run":
         with _progress(out) as progress:
-            async with connected(account, _hints(store, account)) as venue:
-                return await reconcile(store, ledger, venue, progress)
+            async with connected(account, hints(store, account)) as venue:
+                reconciler = Reconciler(
+                    store,
+                    ledger,
+                    venue,
+                    policies=policies(corrections, account),
+                    stops_required=stops_required(corrections),
+                )
+                return await reconciler.run("demand", progress, dry=dry)
 
     return asyncio.run(reconciled())
 
@@ -175,7 +185,8 @@ def _show(pull: "Pull") -> None:
         render.show("Look at what was put aside with `trueup journal show --kind quarantined`.", "warn")
 
 
-def _hints(store: "Store", account: "AccountSettings") -> "Hints":
+def hints(store: "Store", account: "AccountSettings") -> "Hints":
+    """What the book knows of the account, for a connection to it."""
     from trueup.engine.reading import hints_of
 
     return store.ledger(account.account).read(hints_of)

@@ -17,7 +17,7 @@ from typer.main import get_command
 from trueup import __version__
 from trueup.cli import (
     backup,
-    breaks,
+    break_steps,
     db,
     diff,
     doctor,
@@ -102,7 +102,7 @@ register(app, history.history)
 register(app, history.explain)
 register(app, diff.diff)
 register(app, reconciling.reconcile)
-register(app, breaks.breaks)
+app.add_typer(break_steps.app, name="breaks")
 app.add_typer(venues.app, name="venues")
 app.add_typer(journal.app, name="journal")
 app.add_typer(views.app, name="views")

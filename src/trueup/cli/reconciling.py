@@ -12,6 +12,7 @@ from trueup.cli.output import Output
 
 if TYPE_CHECKING:
     from trueup.engine.reconciling import Reconciliation
+    from trueup.engine.reconciling_live import Run
     from trueup.model.differences import Difference, Side3
     from trueup.model.events import Fact
 
@@ -46,6 +47,13 @@ def reconcile(
     venue: VenueName = None,
     account: AccountName = None,
     config: Config = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing: show what differs, why, and what would be booked.")
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on: follow the venue, reconcile after trades, gaps and every minute."),
+    ] = False,
     more: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE…]", exists=True, dir_okay=False, help="More files.")
     ] = None,
@@ -57,7 +65,9 @@ def reconcile(
     """Compare book, database and venue, and say where they differ.
 
     Without --snapshot the venue itself is asked: what its history has is booked first, as `trueup import` does, then
-    its state now is compared.
+    its state now is compared. What differs is put down to its causes, and put right as far as `[corrections]` of the
+    settings allow; `trueup breaks list` shows what is left for people. With --watch all accounts of the settings are
+    kept so until you interrupt, or those that --venue and --account name.
 
     With --snapshot the venue's side is what its saved answers state, and no fact is booked. Fills or transactions among
     the files that the book lacks are named as evidence for a difference. The age of a saved state is counted from the
@@ -73,6 +83,8 @@ def reconcile(
       trueup reconcile --venue hyperliquid --account main --snapshot clearinghouse_state.json spot_state.json
       trueup reconcile --venue oanda --account fx --snapshot account.json --snapshot transactions.json --json
       trueup reconcile --account hyperliquid:main
+      trueup reconcile --account hyperliquid:main --dry-run
+      trueup reconcile --watch
     """
     from trueup.cli.live import require_none
     from trueup.cli.session import chosen_accounts, opened, place, read_sources, saved_account
@@ -82,8 +94,13 @@ def reconcile(
     out = Output(as_json=as_json)
     if not snapshot:
         require_none("without --snapshot", file=more, home_currency=home_currency, address=address)
-        return _reconcile_live(ctx, config, venue, account, data, out)
-    require_none("with --snapshot", config=config)
+        if watch:
+            from trueup.cli.watching import keep_watch
+
+            require_none("with --watch", dry_run=dry_run)
+            return keep_watch(place(ctx, data), config, venue, account, out)
+        return _reconcile_live(ctx, config, venue, account, data, out, dry=dry_run)
+    require_none("with --snapshot", config=config, dry_run=dry_run, watch=watch)
     answers, unusable = open_files([*snapshot, *(more or [])])
     with opened(place(ctx, data), out) as store:
         (whose,) = chosen_accounts(store, saved_account(venue, account))
@@ -93,18 +110,38 @@ def reconcile(
 
 
 def _reconcile_live(
-    ctx: typer.Context, config: Path | None, venue: str | None, account: str | None, data: str | None, out: Output
+    ctx: typer.Context,
+    config: Path | None,
+    venue: str | None,
+    account: str | None,
+    data: str | None,
+    out: Output,
+    *,
+    dry: bool,
 ) -> int:
     from trueup.cli.live import account_set, reconcile_live
+    from trueup.cli.run_shapes import shape_run, show_run
     from trueup.cli.session import opened, place
-    from trueup.engine.reconciling import Reconciliation
+    from trueup.cli.session import settings as in_force
 
     chosen = account_set(config, venue, account)
     with opened(place(ctx, data), out, create=True) as store:
-        found = reconcile_live(chosen, store, out)
+        found = reconcile_live(chosen, in_force(config).corrections, store, out, dry=dry)
+    if out.as_json:
+        out.data({**_shape(_told(found)), **shape_run(found, dry=dry)})
+    else:
+        _show(_told(found))
+        show_run(found, dry=dry)
+    return CODES[found.comparison.status]
+
+
+def _told(found: "Run") -> "Reconciliation":
+    """A run as any comparison is told."""
+    from trueup.engine.reconciling import Reconciliation
+
     pulled = found.pulled
     notes = [f"{pulled.booked} facts were booked from the venue's history first."] if pulled.booked else []
-    return _tell(out, Reconciliation(found.comparison, (), pulled.refusals, [*notes, *pulled.warnings]))
+    return Reconciliation(found.comparison, found.missing, pulled.refusals, [*notes, *pulled.warnings])
 
 
 def _tell(out: Output, found: "Reconciliation") -> int:
@@ -235,6 +272,6 @@ def _show_missing(missing: "Sequence[Fact]") -> None:
         ]
         for shape, fact in zip(shapes, missing, strict=False)
     ]
-    render.show_table(columns, rows, title="In the files, not in the book (import them to book them)")
+    render.show_table(columns, rows, title="At the venue, not in the book (import them to book them)")
     if len(missing) > MISSING_SHOWN:
         render.show(f"and {len(missing) - MISSING_SHOWN} more")

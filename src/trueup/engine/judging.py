@@ -72,6 +72,7 @@ def judge(
     ours: Sequence[e.Fact],
     history: History | None,
     *,
+    defined: Mapping[str, Instrument] | None = None,
     stops_required: Collection[str] | None = (),
     tolerances: Tolerances = DEFAULTS,
 ) -> Judged:
@@ -83,12 +84,13 @@ def judge(
         theirs: The venue's answer.
         ours: Our facts since before the history begins, or of the last minutes without one.
         history: The venue's, where it was read.
+        defined: Terms of instruments that the book does not know.
         stops_required: Instruments whose positions need a resting stop; None for all.
         tolerances: How far numbers may lie apart.
     """
     later = later_than(ours, theirs.cut)
     database = None if later else database_side(store, ledger.account)
-    state, quantities = ledger.read(lambda book: (book_side(book), _quantities(book, theirs.cut) if later else {}))
+    state, quantities = ledger.read(lambda book: (book_side(book, defined), _quantities(book, theirs.cut, later)))
     shown = at_cut(state, quantities, later) if later else state
     comparison = compare(shown, database, theirs, tolerances, table=True, now=store.clock.now())
     required = state.instruments if stops_required is None else stops_required
@@ -107,8 +109,8 @@ def judge(
     )
 
 
-def _quantities(book: Book, cut: int | None) -> Mapping[PositionKey, Decimal]:
-    return {} if cut is None else book.as_of_cut(cut)
+def _quantities(book: Book, cut: int | None, later: Sequence[e.Fact]) -> Mapping[PositionKey, Decimal]:
+    return book.as_of_cut(cut) if later and cut is not None else {}
 
 
 def _positions(differences: Sequence[Difference]) -> list[PositionKey]:

@@ -1,7 +1,7 @@
 """Looking at an account: its history into the book, then the venue's state, until nothing happens in between."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from trueup.engine.receipts import Receipt
 from trueup.model.differences import VenueSnapshot
 from trueup.model.errors import AuthenticationFailed, VenueError
 from trueup.model.events import Fact
+from trueup.model.instruments import Instrument
 from trueup.ports import LiveVenue
 
 LOOKS_MAX = 5
@@ -30,12 +31,14 @@ class Look(msgspec.Struct):
         pulled: What was booked on the way, all pulls together.
         looks: How often the account was looked at; with :data:`LOOKS_MAX` it may have traded even then.
         news: The facts that the book did not have before.
+        terms: Of instruments that were not booked.
     """
 
     snapshot: VenueSnapshot
     pulled: Pull
     looks: int = 0
     news: list[Fact] = msgspec.field(default_factory=list)
+    terms: Mapping[str, Instrument] = msgspec.field(default_factory=dict)
 
     def heard(self, facts: Sequence[Fact], receipt: Receipt) -> None:
         """Remember what was new of a page."""
@@ -77,6 +80,7 @@ async def look(ledger: Ledger, venue: LiveVenue, progress: Progress, *, books: b
 
 
 async def _once(seen: Look, venue: LiveVenue) -> None:
+    seen.terms = {terms.symbol: terms for terms in await venue.instruments()}
     seen.snapshot, seen.looks = await venue.snapshot(), 1
 
 

@@ -187,7 +187,15 @@ class Reconciler:
         recent = self._ledger.recorded_by(self._store.clock.now() - LOOK_BACK_NS).seq
         after = recent if history is None else min(recent, self._agreed.seq)
         ours = recorded_since(self._ledger, after)
-        return judge(self._store, self._ledger, seen.snapshot, ours, history, stops_required=self._stops_required)
+        return judge(
+            self._store,
+            self._ledger,
+            seen.snapshot,
+            ours,
+            history,
+            defined=seen.terms,
+            stops_required=self._stops_required,
+        )
 
     def _settling(
         self, judged: Judged, seen: Look, doubts: Sequence[str], booked: Mapping[BreakKey, Booked]

@@ -2,12 +2,18 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from hashlib import blake2b
 from typing import TypeAlias
 
 import msgspec
 
 BreakKey: TypeAlias = tuple[str, str]
 """Subject and sort of break: which one of the account it is, from one comparison to the next."""
+
+
+def break_id(account: str, key: BreakKey) -> str:
+    """A short name of a break, the same for as long as it may come back."""
+    return blake2b("\x1f".join((account, *key)).encode(), digest_size=4).hexdigest()
 
 
 class State(StrEnum):
