@@ -108,7 +108,8 @@ def _made(venue: Venue, clock: "Clock") -> Rehearsal:
     except ModuleNotFoundError as error:
         from trueup.model.errors import BadInput
 
-        raise BadInput("venue", venue, f"{error.name} is not installed", remedy=f"Install trueup[{venue}].") from error
+        extra = _EXTRAS.get(venue, venue)
+        raise BadInput("venue", venue, f"{error.name} is not installed", remedy=f"Install trueup[{extra}].") from error
 
 
 def _coinbase(clock: "Clock") -> Rehearsal:
@@ -205,6 +206,9 @@ login_url = "{{http}}/connect/login"
     keys = {"REHEARSAL_KEY": demo.API_KEY, "REHEARSAL_SECRET": demo.API_SECRET}
     return Rehearsal(server, exchange, settings, keys)
 
+
+_EXTRAS: Mapping[Venue, str] = {"coinbase_derivatives": "coinbase"}
+"""The extras of venues that have none of their own name."""
 
 _REHEARSALS: Mapping[Venue, Callable[["Clock"], Rehearsal]] = {
     "coinbase": _coinbase,

@@ -1,19 +1,24 @@
 """Who may ask: keys and what they open, the grants of ``public/auth``, tokens, and requests that are signed."""
 
+from __future__ import annotations
+
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b, sha256
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from trueup.model.identifiers import AccountId
 from trueup.ports import Clock
 from trueup.testing.servers import asgi
-from trueup.testing.servers.cdp import PublicKey, Untrusted, verified
 from trueup.testing.servers.jsonrpc_derivatives import wire
 from trueup.testing.servers.jsonrpc_derivatives.params import Params
 from trueup.testing.servers.jsonrpc_derivatives.wire import Row
+
+if TYPE_CHECKING:
+    from trueup.testing.servers.cdp import PublicKey
 
 FULL_SCOPE = "account:read_write block_trade:read_write trade:read_write wallet:read"
 READ_SCOPE = "account:read block_trade:read trade:read wallet:read"
@@ -138,6 +143,8 @@ class Auth:
 
     def by_cdp(self, params: Params, host: str) -> Access:
         """Whose CDP key signed a token, for this request or for none in particular."""
+        from trueup.testing.servers.cdp import Untrusted, verified  # noqa: PLC0415 - what it needs is an extra
+
         public = {name: key.public for name, key in self.cdp_keys.items()}
         try:
             claims = verified(params.text("token"), public, now=self._clock.now())

@@ -9,7 +9,6 @@ from decimal import Decimal
 from random import Random
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from trueup.model.identifiers import AccountId, account_id
 from trueup.model.instruments import Instrument
@@ -43,14 +42,9 @@ DEPOSITS: Mapping[str, Decimal] = {"USDC": Decimal(100_000), "BTC": Decimal(2)}
 DERIBIT_TOKEN_S, GATEWAY_TOKEN_S = 900, 3_600
 """How long tokens last."""
 
-_CDP_PRIVATE = {
-    CDP_KEY: Ed25519PrivateKey.from_private_bytes(32 * b"\x11"),
-    CDP_READING_KEY: Ed25519PrivateKey.from_private_bytes(32 * b"\x22"),
-}
-CDP_SECRETS: Mapping[str, str] = {
-    name: b64encode(key.private_bytes_raw()).decode() for name, key in _CDP_PRIVATE.items()
-}
-"""The private keys, by name, in the form in which the venue hands them out."""
+_CDP_SEEDS: Mapping[str, bytes] = {CDP_KEY: 32 * b"\x11", CDP_READING_KEY: 32 * b"\x22"}
+CDP_SECRETS: Mapping[str, str] = {name: b64encode(seed).decode() for name, seed in _CDP_SEEDS.items()}
+"""The private keys (Ed25519), by name, in the form in which the venue hands them out."""
 
 
 def markets() -> tuple[Market, ...]:
@@ -97,8 +91,13 @@ def gateway_server(
     clock: Clock, random: Random, *, exchange: PaperExchange | None = None, limited: bool = True, heartbeat_s: int = 10
 ) -> JsonRpcServer:
     """Coinbase's gateway with one account; as :func:`deribit_server`."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - an extra
+
     scopes = {CDP_KEY: CDP_SCOPE, CDP_READING_KEY: CDP_READ_SCOPE}
-    keys = {name: CdpKey(key.public_key(), Access(GATEWAY, scopes[name])) for name, key in _CDP_PRIVATE.items()}
+    keys = {
+        name: CdpKey(Ed25519PrivateKey.from_private_bytes(seed).public_key(), Access(GATEWAY, scopes[name]))
+        for name, seed in _CDP_SEEDS.items()
+    }
     auth = Auth(clock, keys={}, cdp_keys=keys, lasts_s=GATEWAY_TOKEN_S)
     exchange = exchange or demo_exchange(clock, random, GATEWAY)
     return JsonRpcServer(
