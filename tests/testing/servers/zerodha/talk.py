@@ -41,6 +41,7 @@ class Talk:
         app: App | None = None,
         hours: Hours = in_india,
         requests_max: Mapping[str, int] = limits.NONE,
+        transit_s: float = 0.0,
     ) -> None:
         self.clock = clock or HandClock(MORNING)
         self.app = app or demo_app()
@@ -54,6 +55,7 @@ class Talk:
             requests_max=requests_max,
             heartbeat_s=0.05,
             tick_s=0.01,
+            transit_s=transit_s,
         )
         self.log_in()
 

@@ -136,6 +136,20 @@ def test_at_once_or_not_at_all() -> None:
     assert talk.state(talk.order(**LIMIT, validity="IOC"))["status"] == "CANCELLED"
 
 
+def test_an_order_may_be_on_its_way_for_a_while() -> None:
+    talk = Talk(transit_s=0.5)
+    traded, resting = talk.order(), talk.order(**LIMIT)
+    assert [talk.state(order_id)["status"] for order_id in (traded, resting)] == ["OPEN PENDING", "OPEN PENDING"]
+    assert (talk.state(traded)["filled_quantity"], len(talk.get(f"/orders/{traded}"))) == (0, 3)
+    talk.clock.pass_s(0.6)
+    assert [talk.state(order_id)["status"] for order_id in (traded, resting)] == ["COMPLETE", "OPEN"]
+    talk.ask("DELETE", f"/orders/regular/{resting}")
+    assert talk.state(resting)["status"] == "CANCEL PENDING"
+    assert talk.refused("DELETE", f"/orders/regular/{resting}")[1] == "OrderException"
+    talk.clock.pass_s(0.6)
+    assert talk.state(resting)["status"] == "CANCELLED"
+
+
 def test_who_trades_by_hand_shows_too_and_is_not_the_app() -> None:
     talk = Talk()
     talk.exchange.trade_by_hand(ACCOUNT, "MCX.LEADMINI30DECFUT.NRML/INR:INR", "sell", ZERO + 2)

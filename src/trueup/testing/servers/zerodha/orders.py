@@ -51,6 +51,19 @@ class Ask(msgspec.Struct, frozen=True):
         return [*([self.tag] if self.tag else []), *self.labels]
 
 
+class Said(msgspec.Struct, frozen=True):
+    """One state of an order.
+
+    Attributes:
+        at: When it began, in nanoseconds UTC.
+        passing: Whether it only goes through it.
+    """
+
+    at: int
+    row: Row
+    passing: bool
+
+
 class Order(msgspec.Struct):
     """One order.
 
@@ -58,7 +71,7 @@ class Order(msgspec.Struct):
         exchange_id: The paper exchange's, of what is left of it; empty where it never came so far.
         number: The exchange's number, as Kite shows it; empty likewise.
         value: Of what was filled: the sum of quantity times price.
-        history: Its rows, one for each state.
+        said: Its states, one after the other.
     """
 
     order_id: str
@@ -77,7 +90,7 @@ class Order(msgspec.Struct):
     value: Decimal = ZERO
     updated_at: int = 0
     modified: bool = False
-    history: list[Row] = msgspec.field(default_factory=list)
+    said: list[Said] = msgspec.field(default_factory=list)
 
     @property
     def pending(self) -> bool:
@@ -136,16 +149,21 @@ class Order(msgspec.Struct):
 
     def _pass(self, words: Sequence[str], now: int) -> None:
         """Go through states in which it does not stay."""
-        self.history += [{**self.row(), "status": word, "order_timestamp": wire.stamp(now)} for word in words]
+        at = {"order_timestamp": wire.stamp(now)}
+        self.said += [Said(now, {**self.row(), "status": word, **at}, passing=True) for word in words]
 
     def _say(self, status: str, now: int) -> None:
         self.status, self.updated_at = status, now
-        self.history.append(self.row())
+        self.said.append(Said(now, self.row(), passing=False))
 
     # --- as it is shown -----------------------------------------------------------------------------------------------
 
+    def history(self, now: int, transit_ns: int) -> list[Row]:
+        """Its states as far as they are known, where those in which it stays are known after their transit only."""
+        return [one.row for one in self.said if one.passing or now - one.at >= transit_ns or not transit_ns]
+
     def row(self) -> Row:
-        """The order in a list."""
+        """The order as it is."""
         reached = bool(self.number)
         tags = self.ask.tags
         return {

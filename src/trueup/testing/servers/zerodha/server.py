@@ -11,6 +11,7 @@ import msgspec
 from trueup.model.errors import OutcomeUnknown, Unavailable
 from trueup.model.identifiers import AccountId
 from trueup.model.numbers import exact
+from trueup.model.times import NS_PER_SECOND
 from trueup.ports import Clock
 from trueup.testing.servers import asgi
 from trueup.testing.servers.asgi import Answer, Receive, Request, Scope, Send, WebSocket
@@ -52,6 +53,7 @@ class ZerodhaServer:
         hours: When exchanges are open.
         requests_max: In a second, by what is asked for.
         heartbeat_s, tick_s: Of silence before the ticker's byte, and between its looks at the prices.
+        transit_s: So long an order is on its way: what became of it is among the orders only then.
 
     Attributes:
         sessions: Who is logged in.
@@ -68,11 +70,13 @@ class ZerodhaServer:
         requests_max: Mapping[str, int] = limits.USUAL,
         heartbeat_s: float = ticker.HEARTBEAT_S,
         tick_s: float = ticker.TICK_S,
+        transit_s: float = 0.0,
     ) -> None:
         self.sessions = Sessions(tuple(accounts.values()), clock=clock, random=random)
         self.prices = Prices(Listings(exchange), clock)
         self._exchange = exchange
         self._clock = clock
+        self._transit_ns = int(transit_s * NS_PER_SECOND)
         self._rooms = {app.api_key: self._room(account, app, hours) for account, app in accounts.items()}
         self._limits = Limits(clock, requests_max)
         self._heartbeat_s = heartbeat_s
@@ -81,7 +85,7 @@ class ZerodhaServer:
 
     def _room(self, account: AccountId, app: App, hours: Hours) -> Room:
         books = Books(self._exchange, account, app.user_id, self.prices, self._clock)
-        return Room(app, account, books, Desk(books, self._clock, hours), Shows(books, self._clock))
+        return Room(app, account, books, Desk(books, self._clock, hours), Shows(books, self._clock, self._transit_ns))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hold one WebSocket."""

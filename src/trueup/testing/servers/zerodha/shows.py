@@ -5,6 +5,7 @@ from trueup.ports import Clock
 from trueup.testing.servers.zerodha import wire
 from trueup.testing.servers.zerodha.books import SEGMENTS, Books
 from trueup.testing.servers.zerodha.listings import DELIVERY
+from trueup.testing.servers.zerodha.orders import Order
 from trueup.testing.servers.zerodha.sessions import App
 from trueup.testing.servers.zerodha.wire import INPUT, ORDER, Refusal, Row
 
@@ -14,8 +15,9 @@ _CONFLICT = 400
 class Shows:
     """States an account."""
 
-    def __init__(self, books: Books, clock: Clock) -> None:
+    def __init__(self, books: Books, clock: Clock, transit_ns: int) -> None:
         self._books = books
+        self._transit_ns = transit_ns
         self._prices = books.prices
         self._clock = clock
 
@@ -85,14 +87,17 @@ class Shows:
 
     def orders(self) -> list[Row]:
         """``GET /orders``."""
-        return [order.row() for order in self._books.today()]
+        return [self._states(order)[-1] for order in self._books.today()]
 
     def order(self, order_id: str) -> list[Row]:
         """``GET /orders/{id}``. Raises :class:`Refusal`."""
         order = self._books.find(order_id)
         if order is None:
             raise unknown_order()
-        return order.history
+        return self._states(order)
+
+    def _states(self, order: Order) -> list[Row]:
+        return order.history(self._clock.now(), self._transit_ns)
 
     def trades(self, order_id: str = "") -> list[Row]:
         """``GET /trades``, and ``GET /orders/{id}/trades``. Raises :class:`Refusal`."""
