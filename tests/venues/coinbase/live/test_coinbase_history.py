@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.venues.coinbase.coinbase_rows import NS, cash_of, fill, position_of
@@ -61,11 +61,12 @@ def test_the_cursor_never_goes_back() -> None:
 
 
 @settings(deadline=None, max_examples=40)
+@example(seconds=[0, 1_000, 2_000], page=2, gathered=5, resumed=0, chunk=1)
 @given(
     seconds=st.lists(st.integers(0, 3_000), max_size=60),
     page=st.integers(1, 7),
     gathered=st.integers(1, 60),
-    resumed=st.integers(0, 20),
+    resumed=st.integers(0, 6),
     chunk=st.integers(1, 9),
 )
 def test_every_fill_is_told_from_the_cursor_of_any_page_on(

@@ -215,7 +215,7 @@ def test_fills_that_one_look_found_are_not_asked_for_again_nor_told_twice() -> N
 
 def test_two_states_of_an_order_in_one_message_are_one_look() -> None:
     script = Script(**{FILLS: listed(fill("e1", size="2"))})
-    both = message(1, traded("1", "1"), traded("2"))
+    both = message(1, update(*traded("1", "1")["orders"], *traded("2")["orders"]))
     told = heard(5, agreed(), both, message(2, update(pushed("o-2"))), script=script)
     assert [type(one).__name__ for one in told].count("FillBooked") == 1
     assert script.whats().count(FILLS) == 1
