@@ -35,7 +35,8 @@ def binanceusdm() -> Answers:
         "symbol": "BTCUSDT", "orderId": 77, "clientOrderId": "ours77", "price": "60000", "origQty": "0.010",
         "executedQty": "0.004", "status": "PARTIALLY_FILLED", "timeInForce": "GTC", "type": "LIMIT", "side": "BUY",
         "positionSide": "BOTH", "reduceOnly": False, "stopPrice": "0", "avgPrice": "60000", "cumQuote": "240",
-        "time": NOW, "updateTime": NOW + 5, "origType": "LIMIT", "closePosition": False, "workingType": "CONTRACT_PRICE",
+        "time": NOW, "updateTime": NOW + 5, "origType": "LIMIT", "closePosition": False,
+        "workingType": "CONTRACT_PRICE",
     }  # fmt: skip
     trade = {
         "symbol": "BTCUSDT", "id": 698759, "orderId": 25851813, "side": "SELL", "price": "61234.50", "qty": "0.014",
@@ -166,10 +167,19 @@ def okx() -> Answers:
     }  # fmt: skip
     bill = {
         "billId": "1001", "instType": "SWAP", "instId": "BTC-USDT-SWAP", "ccy": "USDT", "balChg": "-0.5125",
-        "bal": "100", "posBalChg": "0", "type": "8", "subType": "173", "ts": str(NOW + 10), "fee": "0", "pnl": "-0.5125",
+        "bal": "100", "posBalChg": "0", "type": "8", "subType": "173", "ts": str(NOW + 10), "fee": "0",
+        "pnl": "-0.5125",
         "ordId": "", "sz": "0",
     }  # fmt: skip
-    transfer = {**bill, "billId": "1000", "instType": "", "instId": "", "type": "1", "balChg": "100", "ts": str(NOW - 9)}
+    transfer = {
+        **bill,
+        "billId": "1000",
+        "instType": "",
+        "instId": "",
+        "type": "1",
+        "balChg": "100",
+        "ts": str(NOW - 9),
+    }
     return {
         "GET /api/v5/public/instruments?instType=SWAP": listed(market),
         "GET /api/v5/public/instruments": listed(),
@@ -189,7 +199,8 @@ def krakenfutures() -> Answers:
         return {
             "symbol": symbol, "type": kind, "tickSize": tick, "contractSize": 1, "tradeable": True,
             "openingDate": "2022-01-01T00:00:00.000Z", "contractValueTradePrecision": 0, "base": "BTC", "quote": "USD",
-            "marginLevels": [{"contracts": 0, "initialMargin": 0.02, "maintenanceMargin": 0.01}], "underlying": "rr_xbtusd",
+            "marginLevels": [{"contracts": 0, "initialMargin": 0.02, "maintenanceMargin": 0.01}],
+            "underlying": "rr_xbtusd",
         }  # fmt: skip
 
     when = "2026-11-18T09:30:00.123Z"
@@ -200,8 +211,10 @@ def krakenfutures() -> Answers:
     log = [
         {"id": 1, "date": when, "asset": "usd", "info": "transfer", "booking_uid": "b1", "margin_account": "flex",
          "old_balance": 0, "new_balance": 250.5, "contract": "", "execution": "", "fee": None},
-        {"id": 2, "date": when, "asset": "xbt", "info": "funding rate change", "booking_uid": "b2", "contract": "pi_xbtusd",
-         "margin_account": "flex", "old_balance": 0.5, "new_balance": 0.49999, "realized_funding": -0.00001, "fee": None},
+        {"id": 2, "date": when, "asset": "xbt", "info": "funding rate change", "booking_uid": "b2",
+        "contract": "pi_xbtusd",
+         "margin_account": "flex", "old_balance": 0.5, "new_balance": 0.49999, "realized_funding": -0.00001,
+         "fee": None},
     ]  # fmt: skip
     order = {
         "order_id": "o2", "cliOrdId": "ours2", "symbol": "PI_XBTUSD", "side": "sell", "orderType": "lmt",
@@ -222,8 +235,8 @@ def krakenfutures() -> Answers:
         }}}),
         "GET /derivatives/api/v3/openorders": saved({"result": "success", "openOrders": [order]}),
         "GET /derivatives/api/v3/fills": saved({"result": "success", "fills": fills}),
+        "GET /api/history/v3/account-log?info=funding rate change": saved({"accountUid": "u", "logs": log[1:]}),
         "GET /api/history/v3/account-log": saved({"accountUid": "u", "logs": log}),
-        "GET /api/history/v2/account-log": saved({"accountUid": "u", "logs": log}),
     }  # fmt: skip
 
 
@@ -232,7 +245,8 @@ def bitget() -> Answers:
         return saved({"code": "00000", "msg": "success", "requestTime": NOW, "data": data})
 
     market = {
-        "symbol": "ETHUSDT", "baseCoin": "ETH", "quoteCoin": "USDT", "buyLimitPriceRatio": "0.01", "feeRateUpRatio": "0",
+        "symbol": "ETHUSDT", "baseCoin": "ETH", "quoteCoin": "USDT", "buyLimitPriceRatio": "0.01",
+        "feeRateUpRatio": "0",
         "makerFeeRate": "0.0002", "takerFeeRate": "0.0006", "supportMarginCoins": ["USDT"], "minTradeNum": "0.01",
         "priceEndStep": "1", "volumePlace": "2", "pricePlace": "2", "sizeMultiplier": "0.01", "symbolType": "perpetual",
         "symbolStatus": "normal", "offTime": "-1", "deliveryTime": "", "launchTime": "", "minLever": "1",
@@ -248,7 +262,8 @@ def bitget() -> Answers:
     fill = {
         "tradeId": "1103122437840805890", "symbol": "ETHUSDT", "orderId": "1103122437760503816", "price": "1801.33",
         "baseVolume": "0.02", "feeDetail": [{"deduction": "no", "feeCoin": "USDT", "totalDeductionFee": "0",
-        "totalFee": "-0.02161596"}], "side": "sell", "quoteVolume": "36.0266", "profit": "0", "tradeSide": "sell_single",
+        "totalFee": "-0.02161596"}], "side": "sell", "quoteVolume": "36.0266", "profit": "0",
+        "tradeSide": "sell_single",
         "posMode": "one_way_mode", "tradeScope": "taker", "cTime": str(NOW),
     }  # fmt: skip
     bill = {
@@ -256,8 +271,10 @@ def bitget() -> Answers:
         "coin": "USDT", "balance": "100", "cTime": str(NOW + 10),
     }  # fmt: skip
     account = {
-        "marginCoin": "USDT", "locked": "0", "available": "100.5", "crossedMaxAvailable": "100", "accountEquity": "102.0",
-        "isolatedMaxAvailable": "100", "maxTransferOut": "100", "usdtEquity": "102.0", "unrealizedPL": "1.5", "coupon": "0",
+        "marginCoin": "USDT", "locked": "0", "available": "100.5", "crossedMaxAvailable": "100",
+        "accountEquity": "102.0",
+        "isolatedMaxAvailable": "100", "maxTransferOut": "100", "usdtEquity": "102.0", "unrealizedPL": "1.5",
+        "coupon": "0",
     }  # fmt: skip
     contracts = "GET /api/v2/mix/market/contracts"
     return {
@@ -267,7 +284,7 @@ def bitget() -> Answers:
         "GET /api/v2/mix/position/all-position": listed([]),
         "GET /api/v2/mix/account/accounts": listed([account]),
         "GET /api/v2/mix/order/orders-pending": listed({"entrustedList": None, "endId": None}),
-        "GET /api/v2/mix/order/fill-history": listed({"fillList": [fill], "endId": "1"}),
+        "GET /api/v2/mix/order/fills": listed({"fillList": [fill], "endId": "1"}),
         "GET /api/v2/mix/account/bill": listed({"bills": [bill], "endId": "900"}),
     }
 
@@ -277,11 +294,13 @@ def kucoinfutures() -> Answers:
         return saved({"code": "200000", "data": data})
 
     market = {
-        "symbol": "XBTUSDTM", "rootSymbol": "USDT", "type": "FFWCSX", "firstOpenDate": 1585555200000, "expireDate": None,
-        "settleDate": None, "baseCurrency": "XBT", "quoteCurrency": "USDT", "settleCurrency": "USDT", "maxOrderQty": 1000000,
+        "symbol": "XBTUSDTM", "rootSymbol": "USDT", "type": "FFWCSX", "firstOpenDate": 1585555200000,
+        "expireDate": None,
+        "settleDate": None, "baseCurrency": "XBT", "quoteCurrency": "USDT", "settleCurrency": "USDT",
+        "maxOrderQty": 1000000,
         "maxPrice": 1000000.0, "lotSize": 1, "tickSize": 0.1, "multiplier": 0.001, "initialMargin": 0.01,
         "maintainMargin": 0.005, "makerFeeRate": 0.0002, "takerFeeRate": 0.0006, "isInverse": False, "isQuanto": True,
-        "status": "Open", "maxLeverage": 100,
+        "status": "Open", "maxLeverage": 100, "nextFundingRateTime": 21031525,
     }  # fmt: skip
     position = {
         "id": "p1", "symbol": "XBTUSDTM", "autoDeposit": False, "crossMode": True, "currentQty": -20,
@@ -291,13 +310,15 @@ def kucoinfutures() -> Answers:
         "openingTimestamp": NOW,
     }  # fmt: skip
     fill = {
-        "symbol": "XBTUSDTM", "tradeId": "t1", "orderId": "o1", "side": "sell", "liquidity": "taker", "forceTaker": True,
+        "symbol": "XBTUSDTM", "tradeId": "t1", "orderId": "o1", "side": "sell", "liquidity": "taker",
+        "forceTaker": True,
         "price": "61100.25", "size": 20, "value": "1222.005", "feeRate": "0.0006", "fixFee": "0", "feeCurrency": "USDT",
         "stop": "", "fee": "0.733203", "orderType": "market", "tradeType": "trade", "createdAt": NOW,
         "settleCurrency": "USDT", "tradeTime": NOW * 1_000_000, "openFeePay": "0.733203", "closeFeePay": "0",
     }  # fmt: skip
     funding = {
-        "id": 36275152660006, "symbol": "XBTUSDTM", "timePoint": NOW + 10, "fundingRate": 0.000013, "markPrice": 61000.0,
+        "id": 36275152660006, "symbol": "XBTUSDTM", "timePoint": NOW + 10, "fundingRate": 0.000013,
+        "markPrice": 61000.0,
         "positionQty": -20, "positionCost": -1220.0, "funding": 0.01586, "settleCurrency": "USDT",
     }  # fmt: skip
     account = {
@@ -315,7 +336,9 @@ def kucoinfutures() -> Answers:
         "GET /api/v1/positions": listed([position]),
         "GET /api/v1/account-overview": listed(account),
         "GET /api/v1/orders": listed({"currentPage": 1, "pageSize": 50, "totalNum": 0, "totalPage": 0, "items": []}),
-        "GET /api/v1/stopOrders": listed({"currentPage": 1, "pageSize": 50, "totalNum": 0, "totalPage": 0, "items": []}),
+        "GET /api/v1/stopOrders": listed(
+            {"currentPage": 1, "pageSize": 50, "totalNum": 0, "totalPage": 0, "items": []}
+        ),
         "GET /api/v1/fills": listed({"currentPage": 1, "pageSize": 50, "totalNum": 1, "totalPage": 1, "items": [fill]}),
         "GET /api/v1/funding-history": listed({"dataList": [funding], "hasMore": False}),
         "GET /api/v1/transaction-history": listed({"hasMore": False, "dataList": ledger}),
@@ -341,13 +364,16 @@ def deribit() -> Answers:
         "estimated_liquidation_price": 90000.1, "total_profit_loss": 0.0001, "realized_profit_loss": 0,
     }  # fmt: skip
     trade = {
-        "trade_id": "48079290", "trade_seq": 1, "instrument_name": "BTC-PERPETUAL", "timestamp": NOW, "direction": "sell",
-        "amount": 5000.0, "price": 61050.25, "fee": 0.00004095, "fee_currency": "BTC", "order_id": "o1", "liquidity": "T",
+        "trade_id": "48079290", "trade_seq": 1, "instrument_name": "BTC-PERPETUAL", "timestamp": NOW,
+        "direction": "sell",
+        "amount": 5000.0, "price": 61050.25, "fee": 0.00004095, "fee_currency": "BTC", "order_id": "o1",
+        "liquidity": "T",
         "order_type": "market", "state": "filled", "label": "ours1", "index_price": 61000.0, "mark_price": 61000.1,
         "self_trade": False, "matching_id": None, "tick_direction": 1,
     }  # fmt: skip
     summary = {
-        "currency": "BTC", "balance": 0.50005905, "equity": 0.50011905, "available_funds": 0.49, "maintenance_margin": 0.002,
+        "currency": "BTC", "balance": 0.50005905, "equity": 0.50011905, "available_funds": 0.49,
+        "maintenance_margin": 0.002,
         "initial_margin": 0.003, "session_upl": 0.00006, "margin_balance": 0.5,
     }  # fmt: skip
     currencies = [{"currency": "BTC", "currency_long": "Bitcoin", "coin_type": "BITCOIN", "withdrawal_fee": 0.0001,
@@ -366,6 +392,4 @@ def deribit() -> Answers:
     }
 
 
-WORLDS = {
-    world.__name__: world for world in (binanceusdm, bybit, okx, krakenfutures, bitget, kucoinfutures, deribit)
-}
+WORLDS = {world.__name__: world for world in (binanceusdm, bybit, okx, krakenfutures, bitget, kucoinfutures, deribit)}

@@ -66,11 +66,13 @@ class Correction(msgspec.Struct, frozen=True):
         feeds: The lists of its history; empty to go by what ccxt states.
         days_back: How far back they reach; None where that is not known.
         positions: Calls that together state every position.
+        position_size: The path to a position's size in the venue's own row: where it is missing ccxt works one out.
         orders: Calls that together state every open order, with how many rows one answer holds.
         balance: What ``fetch_balance`` is asked with.
         cash: Where balances are told without unrealised P&L; None where ccxt's total is without.
         money: The currency of what names none.
         trade_info: Paths to fields of a trade in the venue's own row, by ccxt's name.
+        order_info: The same of an order.
         ledger_info: The same of an entry of the ledger; ``amount`` is then signed.
         transfers: The ledger's kinds that move money without a trade, and what they are; others are explained by trades
             and funding.
@@ -84,6 +86,7 @@ class Correction(msgspec.Struct, frozen=True):
         find_surely: Whether that needs no instrument.
         market_price: Whether a market order needs the present price, to bound it.
         options: Of ccxt.
+        markets: What the markets are asked for with.
         hedged_fills: Whether a fill of an account with both sides tells which of them it is of.
         fees_told: Whether its fills state what they cost.
         cannot: What else cannot be had there, in sentences.
@@ -92,12 +95,14 @@ class Correction(msgspec.Struct, frozen=True):
     feeds: tuple[Feed, ...] = ()
     days_back: int | None = None
     positions: tuple[Params, ...] = ({},)
+    position_size: str = ""
     orders: tuple[Params, ...] = ({},)
     orders_page: int = ORDERS_MAX
     balance: Params = {}
     cash: Cash | None = None
     money: str = ""
     trade_info: Mapping[str, str] = {}
+    order_info: Mapping[str, str] = {}
     ledger_info: Mapping[str, str] = {}
     transfers: Mapping[str, str] = {}
     outgoing: frozenset[str] = frozenset()
@@ -110,6 +115,7 @@ class Correction(msgspec.Struct, frozen=True):
     find_surely: bool = False
     market_price: bool = False
     options: Params = {}
+    markets: Params = {}
     hedged_fills: bool = True
     fees_told: bool = True
     cannot: tuple[str, ...] = ()
@@ -124,6 +130,7 @@ _OKX_KINDS: tuple[Params, ...] = ({"type": "swap"}, {"type": "future"}, {"type":
 
 CORRECTIONS: Mapping[str, Correction] = {
     "binanceusdm": Correction(
+        position_size="positionAmt",
         feeds=(
             Feed("fetch_my_trades", "trade", page=1000, days=7, by_symbol=True),
             Feed("fetch_funding_history", "funding", page=1000, days=7),
@@ -158,6 +165,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         options={"warnOnFetchOpenOrdersWithoutSymbol": False},
     ),
     "bybit": Correction(
+        position_size="size",
         feeds=(
             *(
                 Feed("fetch_my_trades", "trade", {**kind, "execType": event}, page=100, days=7)
@@ -202,6 +210,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         hedged_fills=False,
     ),
     "okx": Correction(
+        position_size="pos",
         feeds=(
             *(Feed("fetch_my_trades", "trade", kind, page=100, days=30) for kind in _OKX_KINDS),
             Feed("fetch_funding_history", "funding", {"type": "swap"}, 100, 30, until="end", since="begin"),
@@ -219,18 +228,21 @@ CORRECTIONS: Mapping[str, Correction] = {
         options={"fetchMarkets": {"types": ["spot", "future", "swap"]}},
     ),
     "krakenfutures": Correction(
+        position_size="size",
         feeds=(
             Feed("fetch_my_trades", "trade", page=100, days=3_650, until="lastFillTime", iso=True),
             Feed("fetch_funding_history", "funding", page=500, days=30),
             Feed("fetch_ledger", "ledger", page=250, days=30),
         ),
         trade_info={"amount": "size", "fee": "fee_paid", "fee_currency": "fee_currency"},
+        order_info={"price": "limitPrice"},
         transfers={"transfer": "internal", "rebate": "reward"},
         explained=frozenset({"trade", "fee"}),
         cannot=("Interest and taxes of the account log are not booked.",),
         find_by="cliOrdId",
     ),
     "bitget": Correction(
+        position_size="total",
         feeds=(
             Feed("fetch_my_trades", "trade", page=100, days=7, by_symbol=True),
             Feed("fetch_funding_history", "funding", page=100, days=30, by_symbol=True),
@@ -259,6 +271,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         ),
     ),
     "kucoinfutures": Correction(
+        position_size="currentQty",
         feeds=(
             Feed("fetch_my_trades", "trade", page=1000, days=7, until="endAt"),
             Feed("fetch_funding_history", "funding", page=100, days=30, until="endAt", by_symbol=True),
@@ -279,10 +292,13 @@ CORRECTIONS: Mapping[str, Correction] = {
             "TransferOut": "internal",
         },
         explained=frozenset({"RealisedPNL"}),
-        options={"uta": False, "fetchMarkets": {"types": ["contract"]}},
-        cannot=("Balances are those of the futures account in the coin that ccxt asks for (XBT unless another).",),
+        options={"uta": False, "hf": False, "fetchMarkets": {"types": ["contract"]}},
+        markets={"marginables": False},
+        balance={"code": "USDT"},
+        cannot=("Balances are those of the futures account in USDT.",),
     ),
     "deribit": Correction(
+        position_size="size",
         feeds=(Feed("fetch_my_trades", "trade", page=100, days=3_650, by_symbol=True),),
         positions=({},),
         orders=({},),
@@ -291,6 +307,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         cannot=("Funding is part of the daily settlement there, and no list of it is read: it shows as cash.",),
     ),
     "hyperliquid": Correction(
+        position_size="position.szi",
         feeds=(
             Feed("fetch_my_trades", "trade", page=2000, days=3_650),
             Feed("fetch_funding_history", "funding", page=500, days=3_650),

@@ -28,8 +28,7 @@ RETRY_PAUSE_MS = 250
 """How often ccxt makes a read again that failed on the way, and how long it waits before; orders are sent once."""
 
 _NO_EARNERS: Mapping[str, object] = {"builderFee": False, "approvedBuilderFee": False, "refSet": True}
-_EARNERS = ("brokerId", "broker", "partner", "builder", "referrer", "affiliate")
-"""Options by which ccxt's makers are named to the venue with each order."""
+"""With these ccxt adds no fee for its makers to an order; :mod:`guard` refuses one that has it all the same."""
 
 _silent = logging.getLogger("trueup.venues.ccxt.silent")
 _silent.disabled = True  # ccxt logs headers and bodies of requests, keys and signatures among them
@@ -171,8 +170,6 @@ def make(
     made.our_clock, made.number, made.logger = clock, str, _silent
     made.timeout_on_exit = 0
     made.enableLastHttpResponse = made.enableLastResponseHeaders = False
-    for earner in _EARNERS:
-        made.options.pop(earner, None)
     if sandbox:
         if "test" not in made.urls:
             raise BadInput(

@@ -151,11 +151,14 @@ def _reads(endpoint: Endpoint, methods: set[str]) -> bool:
 
 
 def _plain(params: object) -> bool:
-    """Whether a request is no more than an order where one endpoint takes everything, and nobody else earns by it."""
-    action = params.get("action") if isinstance(params, Mapping) else None
-    if not isinstance(action, Mapping):
+    """Whether a request is no more than an order: nobody else earns by it, where one endpoint takes everything too."""
+    if not isinstance(params, Mapping):
         return True
-    return action.get("type") in PLAIN_ACTIONS and "builder" not in action
+    action, order = params.get("action"), params.get("order")
+    if isinstance(action, Mapping) and action.get("type") not in PLAIN_ACTIONS:
+        return False
+    parts = [part for part in (params, action, order) if isinstance(part, Mapping)]
+    return not any("builder" in str(name).lower() for part in parts for name in part)
 
 
 def _declared(kind: type) -> Mapping[str, Endpoint]:

@@ -20,7 +20,7 @@ from trueup.model.numbers import ZERO, canonical
 from trueup.model.orders import OrderRequest, OrderType
 from trueup.model.positions import OpenOrder
 from trueup.venues import rows
-from trueup.venues.ccxt.context import Context, client_name, hedge_mode, optional, position_side
+from trueup.venues.ccxt.context import Context, client_name, hedge_mode, optional, position_side, told_by_venue
 from trueup.venues.ccxt.facts import SIDES
 from trueup.venues.rows import Row
 
@@ -104,6 +104,7 @@ def report(
     Raises:
         BadInput: Something is missing or not understood.
     """
+    row = {**row, **told_by_venue(row, context.correction.order_info)}
     terms = context.instruments[request.instrument] if request else context.instrument(row)
     order_id = rows.identifier(row, "id")
     quantity = optional(row, "amount")

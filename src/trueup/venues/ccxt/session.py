@@ -117,7 +117,7 @@ class Session:
         async with self._lock:
             now = self.clock.monotonic()
             if not self._listed or now - self._listed_at > MARKETS_S:
-                await self.call("load_markets", bool(self._listed))
+                await self.call("load_markets", bool(self._listed), dict(self.correction.markets))
                 found, refused = instruments_of(
                     self.exchange.markets.values(), self.correction, self.exchange.precisionMode
                 )

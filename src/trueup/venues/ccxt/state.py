@@ -13,7 +13,7 @@ from trueup.model.identifiers import PositionKey, PositionSide
 from trueup.model.numbers import ZERO, exact
 from trueup.ports import Refused
 from trueup.venues import rows
-from trueup.venues.ccxt.context import Context, at, hedge_mode, native_name, optional, position_side
+from trueup.venues.ccxt.context import Context, at, hedge_mode, info, native_name, optional, position_side
 from trueup.venues.ccxt.orders import open_order
 from trueup.venues.rows import Row
 
@@ -29,7 +29,7 @@ def positions(context: Context, answers: Iterable[object]) -> tuple[VenueSnapsho
     unmapped: dict[str, str] = {}
 
     def read(row: Row) -> None:
-        contracts = _contracts(row)
+        contracts = _contracts(row, context.correction.position_size)
         if contracts is None:
             return
         symbol = rows.text(row, "symbol")
@@ -63,13 +63,13 @@ def open_orders(context: Context, answers: Iterable[object]) -> tuple[VenueSnaps
     return VenueSnapshot(context.account, open_orders=None if refused else listed, failed=failed), refused
 
 
-def _contracts(row: Row) -> Decimal | None:
-    """How many, signed; None for a row that holds nothing.
+def _contracts(row: Row, path: str) -> Decimal | None:
+    """How many, signed; None for a row that holds nothing. Of a size that is not stated ccxt makes one of the notional.
 
     Raises:
         BadInput: Not stated, or no side for what is not zero: unknown is not flat.
     """
-    contracts = abs(rows.decimal(row, "contracts"))
+    contracts = abs(rows.decimal({path: at(info(row), path)}, path) if path else rows.decimal(row, "contracts"))
     return contracts * rows.one_of(row, "side", _SIGNS) if contracts else None
 
 
