@@ -140,7 +140,11 @@ def test_an_order_may_be_on_its_way_for_a_while() -> None:
     talk = Talk(transit_s=0.5)
     traded, resting = talk.order(), talk.order(**LIMIT)
     assert [talk.state(order_id)["status"] for order_id in (traded, resting)] == ["OPEN PENDING", "OPEN PENDING"]
-    assert (talk.state(traded)["filled_quantity"], len(talk.get(f"/orders/{traded}"))) == (0, 3)
+    states = talk.get(f"/orders/{traded}")
+    assert (len(states), {row["filled_quantity"] for row in states}) == (3, {0})
+    assert (
+        {row["exchange_order_id"] for row in states} == {row["exchange_update_timestamp"] for row in states} == {None}
+    )
     talk.clock.pass_s(0.6)
     assert [talk.state(order_id)["status"] for order_id in (traded, resting)] == ["COMPLETE", "OPEN"]
     talk.ask("DELETE", f"/orders/regular/{resting}")

@@ -106,14 +106,14 @@ class Order(msgspec.Struct):
 
     def place(self, report: OrderReported, number: str) -> None:
         """It has come to the exchange."""
-        self._pass(_TAKEN, report.venue_time)
+        self._pass((*_TAKEN, *_pending(report)), report.venue_time)
         self.exchange_id, self.number = report.venue_order_id, number
         self._wait(report)
 
     def modify(self, report: OrderReported, ask: Ask) -> None:
         """It goes on at the exchange on other terms."""
         self.modified = True
-        self._pass(_CHANGING, report.venue_time)
+        self._pass((*_CHANGING, *_pending(report)), report.venue_time)
         self.ask, self.exchange_id, self.quantity = ask, report.venue_order_id, self.filled + report.quantity
         self._wait(report)
 
@@ -141,11 +141,7 @@ class Order(msgspec.Struct):
         self._say(REJECTED, now)
 
     def _wait(self, report: OrderReported) -> None:
-        if report.order_type not in {"stop", "stop_limit"}:
-            self._pass(("OPEN PENDING",), report.venue_time)
-            self._say(OPEN, report.venue_time)
-        else:
-            self._say(TRIGGER_PENDING, report.venue_time)
+        self._say(OPEN if _pending(report) else TRIGGER_PENDING, report.venue_time)
 
     def _pass(self, words: Sequence[str], now: int) -> None:
         """Go through states in which it does not stay."""
@@ -206,6 +202,11 @@ class Order(msgspec.Struct):
             "pending_quantity": 0 if ended else wire.number(self.left),
             "cancelled_quantity": wire.number(self.left) if self.status == CANCELLED else 0,
         }
+
+
+def _pending(report: OrderReported) -> tuple[str, ...]:
+    """What an order goes through on its way to the market; one with a trigger does not go there yet."""
+    return () if report.order_type in {"stop", "stop_limit"} else ("OPEN PENDING",)
 
 
 def by_hand(report: OrderReported) -> Ask:
