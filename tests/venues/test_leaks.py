@@ -1,6 +1,6 @@
 """Planted secrets are nowhere but on the wire: not in logs, errors, tracebacks, reprs, settings, journal or output.
 
-Both venues are used in earnest and refused, cut off and lied to over real sockets, with every logger turned up.
+Venues are used in earnest and refused, cut off and lied to over real sockets, with every logger turned up.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from random import Random
 
 import pytest
 import stamina
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.venues.transport.rawserver import Exchange
@@ -32,6 +33,9 @@ from trueup.model.venues import Gap
 from trueup.ports import LiveVenue
 from trueup.settings import AccountSettings, Settings, load_settings
 from trueup.testing.servers.asgi import App
+from trueup.testing.servers.coinbase import demo as coinbase_demo
+from trueup.testing.servers.coinbase.keys import Key
+from trueup.testing.servers.coinbase.server import CoinbaseServer
 from trueup.testing.servers.hyperliquid.server import HyperliquidServer
 from trueup.testing.servers.hyperliquid.world import DEMO_ACCOUNT, DEMO_KEY, address_of, hyperliquid_markets
 from trueup.testing.servers.oanda.demo import ACCOUNT, ACCOUNT_ID, demo_exchange
@@ -46,9 +50,9 @@ KEY = "0x" + "5ec2e7ab" * 8
 TOKEN = "5ec2e7-t0ken-0123456789abcdef"
 """Recognisable, and not in any of our files but this one."""
 
-ENVIRONMENT = {"AGENT": KEY, "TOKEN": TOKEN}
-
 RAW = bytes.fromhex(KEY[2:])
+ENVIRONMENT = {"AGENT": KEY, "TOKEN": TOKEN, "KEY_NAME": "apiKeys/1", "CDP_KEY": b64encode(RAW).decode()}
+
 NEEDLES = [
     TOKEN,
     KEY[2:],
@@ -119,9 +123,27 @@ def oanda_server() -> OandaServer:
     return OandaServer(exchange, {ACCOUNT_ID: ACCOUNT}, clock=SystemClock(), tokens=tokens, hours=always)
 
 
+def coinbase(rest: str, stream: str) -> str:
+    return f"""
+[accounts."{coinbase_demo.ACCOUNT}"]
+stage = "trade"
+key = "env:KEY_NAME"
+secret = "env:CDP_KEY"
+rest_url = "{rest}"
+stream_url = "{stream}"
+"""
+
+
+def coinbase_server() -> CoinbaseServer:
+    exchange = coinbase_demo.demo_exchange(SystemClock(), Random(1))
+    public = Ed25519PrivateKey.from_private_bytes(RAW).public_key()
+    return CoinbaseServer(exchange, [Key("apiKeys/1", public, coinbase_demo.ACCOUNT)], clock=SystemClock())
+
+
 VENUES: dict[str, tuple[Callable[[str, str], str], Callable[[], App], str, Decimal]] = {
     "hyperliquid": (hyperliquid, hyperliquid_server, "BTC/USDC:USDC", Decimal("0.01")),
     "oanda": (oanda, oanda_server, "EUR/USD", Decimal(100)),
+    "coinbase": (coinbase, coinbase_server, "BTC/USD:USD-BIP-20DEC30", Decimal(1)),
 }
 each_venue = pytest.mark.parametrize("name", VENUES)
 
