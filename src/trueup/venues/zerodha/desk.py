@@ -6,25 +6,24 @@ before, by us or by whoever ran before us today, is looked up first, and what is
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from trueup.model.errors import BadInput, OutcomeUnknown, Rejected, VenueError
+from trueup.model.errors import BadInput, Malformed, OutcomeUnknown, Rejected, VenueError
 from trueup.model.events import OrderReported
 from trueup.model.numbers import ZERO, canonical
 from trueup.model.orders import Amendment, OrderRequest
 from trueup.ports import Clock
 from trueup.venues import rows
 from trueup.venues.transport.limiter import Priority
-from trueup.venues.zerodha import answers, calls, errors, orders, placement
+from trueup.venues.zerodha import answers, calls, errors, orders, placement, state
 from trueup.venues.zerodha.capture import trading_day
 from trueup.venues.zerodha.finding import Ask, Finder
 from trueup.venues.zerodha.instruments import Key, Terms
 from trueup.venues.zerodha.known import Known
 from trueup.venues.zerodha.listing import Listing
 from trueup.venues.zerodha.orders import State
-from trueup.venues.zerodha.snapshots import shares_and_positions
 
 PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Before each further look at an order that is on its way; the last one counts as it is."""
@@ -78,21 +77,21 @@ class Desk:
             if found.variety in {"", calls.REGULAR}:
                 raise
             await self._ask(calls.cancel(found.variety, order_id))  # placed by somebody else, in another way
-        return (await self._until(order_id, Priority.CANCEL, lambda state: state.word in orders.ENDED)).report
+        return (await self._until(order_id, Priority.CANCEL, lambda found: found.word in orders.ENDED)).report
 
     async def amend(self, order_id: str, amendment: Amendment) -> OrderReported:
         """Change a resting order, which keeps its id; one that was filled meanwhile is given as it is."""
         priority = Priority.PROTECTIVE
         before = await self._finder.by_id(order_id, priority)
         if before is None or before.word in orders.ENDED:
-            state = "unknown" if before is None else before.word
-            raise Rejected(f"Order {order_id} cannot be changed: it is {state}.", venue_code=state)
+            word = "unknown" if before is None else before.word
+            raise Rejected(f"Order {order_id} cannot be changed: it is {word}.", venue_code=word)
         key = calls.key_of(before.report.instrument)
         form = calls.modification_form(amendment, before.order_type, key, await self._terms(key, priority))
         await self._ask(calls.modify(before.variety or calls.REGULAR, order_id, form))
 
-        def done(state: State) -> bool:
-            return state.word in orders.ENDED or (state.word in orders.RESTING and _has(state.report, amendment))
+        def done(found: State) -> bool:
+            return found.word in orders.ENDED or (found.word in orders.RESTING and _has(found.report, amendment))
 
         after = await self._until(order_id, priority, done)
         if not done(after):
@@ -151,20 +150,20 @@ class Desk:
     async def _arrived(self, order_id: str, priority: Priority, *, at_once: bool) -> State:
         """The state of an order once it is no longer on its way; once it has ended, where it is to trade at once."""
         words = orders.ENDED.keys() if at_once else orders.ENDED.keys() | orders.RESTING
-        return await self._until(order_id, priority, lambda state: state.word in words)
+        return await self._until(order_id, priority, lambda found: found.word in words)
 
     async def _until(self, order_id: str, priority: Priority, done: Callable[[State], bool]) -> State:
         """The state of an order that a write was taken for, once it is what was waited for, or in the end."""
         try:
-            state = await self._finder.newest(order_id, priority)
+            found = await self._finder.newest(order_id, priority)
             for pause in PAUSES_S:
-                if done(state):
+                if done(found):
                     break
                 await asyncio.sleep(pause)
-                state = await self._finder.newest(order_id, priority)
+                found = await self._finder.newest(order_id, priority)
         except VenueError as error:
             raise _unread(error) from error
-        return state
+        return found
 
     async def _terms(self, key: Key, priority: Priority) -> Terms | None:
         """The day's terms of what is traded; what is urgent does not wait for them.
@@ -195,16 +194,31 @@ class Desk:
             )
 
     async def _held(self, key: Key, priority: Priority) -> Decimal:
-        """What is held of something now, signed."""
-        if key.delivered:
-            state = await shares_and_positions(self._ask, self._known, priority)
-            held = state.get((key.symbol, "net"))
-            return ZERO if held is None else held.quantity
+        """What is held of something now, signed; rows of anything else may be what they want."""
+        names = {"exchange": key.exchange, "tradingsymbol": key.tradingsymbol}
         body = await self._ask(calls.get(calls.POSITIONS, priority=priority))
-        listed = answers.record("positions", body, lambda data: rows.records(data, "net"))
-        wanted = {"exchange": key.exchange, "tradingsymbol": key.tradingsymbol, "product": key.product}
-        found = [row for row in map(rows.as_row, listed) if wanted.items() <= row.items()]
-        return sum((answers.row("position", row, lambda row: rows.decimal(row, "quantity")) for row in found), ZERO)
+        net = answers.record("positions", body, lambda data: rows.records(data, "net"))
+        of_it = _of({**names, "product": key.product}, net)
+        if not key.delivered:
+            return sum((answers.row("position", row, _quantity) for row in of_it), ZERO)
+        body = await self._ask(calls.get(calls.HOLDINGS, priority=priority))
+        known = self._known.fork()
+        today = state.positions("positions", {"net": of_it}, known)
+        both = state.holdings("holdings", _of(names, answers.listed("holdings", body, lambda row: row)), known)
+        for reading in (today, both):
+            for reason in () if reading.snapshot is None else reading.snapshot.failed.values():
+                raise Malformed(f"What is held of {key.native} cannot be read: {reason}.", remedy="Look at Kite.")
+        held = (both.snapshot.positions or {}).get((key.symbol, "net")) if both.snapshot is not None else None
+        return ZERO if held is None else held.quantity
+
+
+def _of(names: Mapping[str, str], listed: Sequence[object]) -> list[rows.Row]:
+    """Rows that are about what has these names."""
+    return [row for row in listed if isinstance(row, Mapping) and names.items() <= row.items()]
+
+
+def _quantity(row: rows.Row) -> Decimal:
+    return rows.decimal(row, "quantity")
 
 
 def _has(report: OrderReported, amendment: Amendment) -> bool:
@@ -213,23 +227,23 @@ def _has(report: OrderReported, amendment: Amendment) -> bool:
     return all(value is None or getattr(report, name) == value for name, value in wanted.items())
 
 
-def _unless_refused(state: State) -> OrderReported:
-    if state.report.status == "rejected":
+def _unless_refused(found: State) -> OrderReported:
+    if found.report.status == "rejected":
         raise Rejected(
-            f"Kite took the order as {state.report.venue_order_id}, and it was refused: {state.message or 'no words'}.",
+            f"Kite took the order as {found.report.venue_order_id}, and it was refused: {found.message or 'no words'}.",
             remedy="Nothing was traded.",
-            venue_code=state.word,
-            venue_text=state.message,
+            venue_code=found.word,
+            venue_text=found.message,
         )
-    return state.report
+    return found.report
 
 
-def _unchanged(state: State) -> Rejected:
+def _unchanged(found: State) -> Rejected:
     return Rejected(
-        f"Order {state.report.venue_order_id} was not changed, and is {state.word}: {state.message or 'no words'}.",
+        f"Order {found.report.venue_order_id} was not changed, and is {found.word}: {found.message or 'no words'}.",
         remedy="It stands as it was.",
-        venue_code=state.word,
-        venue_text=state.message,
+        venue_code=found.word,
+        venue_text=found.message,
     )
 
 

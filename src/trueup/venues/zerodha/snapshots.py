@@ -11,15 +11,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from trueup.model.differences import VenuePosition, VenueSnapshot
-from trueup.model.errors import AuthenticationFailed, Malformed, VenueError
+from trueup.model.errors import AuthenticationFailed, VenueError
 from trueup.model.identifiers import PositionKey
 from trueup.model.numbers import ZERO
 from trueup.model.positions import OpenOrder
 from trueup.ports import Reading
 from trueup.venues.transport.http import Answer
-from trueup.venues.transport.limiter import Priority
 from trueup.venues.zerodha import calls
-from trueup.venues.zerodha.finding import Ask
 from trueup.venues.zerodha.known import Known
 from trueup.venues.zerodha.reader import ZerodhaReader
 from trueup.venues.zerodha.wire import Wire
@@ -64,20 +62,6 @@ async def snapshot(wire: Wire, reader: ZerodhaReader) -> VenueSnapshot:
         failed=failed,
         source=tuple(PARTS),
     )
-
-
-async def shares_and_positions(ask: Ask, known: Known, priority: Priority) -> Mapping[PositionKey, VenuePosition]:
-    """All positions, the shares among them. Raises :class:`VenueError` where a part could not be read."""
-    paths = [path for path, part in PARTS.items() if part == "positions"]
-    bodies = await asyncio.gather(*(ask(calls.get(path, priority=priority)) for path in paths))
-    reader = ZerodhaReader(known.account)
-    reader.known = known.fork()
-    readings = [reader.read(path, body, path.encode()) for path, body in zip(paths, bodies, strict=True)]
-    stated = readings[-1].snapshot
-    if stated is None or stated.positions is None or stated.failed:
-        why = "; ".join(stated.failed.values()) if stated is not None else ""
-        raise Malformed(f"Positions cannot be read: {why or 'they are not stated'}.", remedy="Look at Kite.")
-    return stated.positions
 
 
 def _read(reader: ZerodhaReader, path: str, answer: Answer | BaseException) -> Reading:
