@@ -22,7 +22,7 @@ from tests.journal.recovery_world import (
 from tests.journal.samples import LEDGER, SMALL, append, body, copies_of, files, frames, head_of, opened, put
 from trueup.journal.codec import encode
 from trueup.journal.frame import frame_bytes, size_of
-from trueup.journal.segment_file import BLOCK, segment_path
+from trueup.journal.segment_file import BLOCK, CUT, SECTOR, segment_path
 from trueup.journal.segments import SegmentJournal
 from trueup.journal.verify import verify
 from trueup.model.errors import JournalDamaged
@@ -144,6 +144,30 @@ def test_every_length_to_which_a_write_may_be_torn(tmp_path: Path) -> None:
         assert found == sample().frames[:-1]
         assert kinds(report) == ["torn_tail"]
         assert not any(path.read_bytes()[begins:])
+
+
+def test_every_place_at_which_a_second_write_may_be_torn_behind_which_stands_what_the_first_had_written(
+    tmp_path: Path,
+) -> None:
+    """Zeros at the end of a sector tell it from rot; where there are too few of them, it is refused to be safe."""
+    journal = opened(tmp_path, segment_bytes=1 << 14)
+    chain = append(journal, [1])
+    data = frame_bytes(journal.append(encode([Quarantined(LEDGER, "", "malformed", b"x" * 1_500)]), 1, 3))
+    journal.close()
+    assert data is not None
+    path, begins = segment_path(tmp_path, 1), BLOCK + size_of(chain[0])
+    whole = path.read_bytes()
+    for cut in range(begins, begins + len(data)):
+        sector_end = min((cut // SECTOR + 1) * SECTOR, begins + len(data))
+        put(path, whole[:cut] + bytes(sector_end - cut) + whole[sector_end:])
+        (tmp_path / "head").unlink(missing_ok=True)
+        if sector_end - cut < CUT and sector_end < begins + len(data):
+            with pytest.raises(JournalDamaged, match="does not fit its hash"):
+                reopen(tmp_path)
+        else:
+            found, report = reopen(tmp_path)
+            assert found == chain
+            assert kinds(report) == ["torn_tail"]
 
 
 def test_a_torn_tail_may_hold_copies_of_older_frames(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from trueup.engine.changes import change
 from trueup.engine.feeder import Feeder
 from trueup.engine.keys import Keys
 from trueup.engine.ledger import Ledger, Task
+from trueup.engine.pulling import Page
 from trueup.engine.receipts import Receipt
 from trueup.engine.writer import Offer
 from trueup.journal import frame as frames
@@ -17,6 +18,7 @@ from trueup.journal.disk import Disk
 from trueup.journal.frame import HASH_BYTES, Flaw, pack, unpack
 from trueup.journal.segment_file import Segment, SegmentHeader, Spare
 from trueup.journal.segments import SegmentJournal
+from trueup.model.events import CursorMoved
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Effects, Frame, Hash
 
@@ -164,6 +166,21 @@ def keys_forgotten_early() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def cursor_before_its_facts() -> Iterator[None]:
+    """How far a history is booked stands in a frame before that of the facts."""
+    real = Page.__call__
+
+    def book(self: Page, ledger: Ledger) -> Receipt:
+        cursor, self._cursor = self._cursor or "", None
+        ledger.decide_now(lambda _: [CursorMoved(ledger.account, cursor)])
+        ledger._write(())
+        return real(self, ledger)
+
+    with patch.object(Page, "__call__", book):
+        yield
+
+
 MUTATIONS: dict[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
@@ -174,5 +191,6 @@ MUTATIONS: dict[str, Mutation] = {
         no_sync_of_the_directory,
         no_second_write_of_the_last_frame,
         keys_forgotten_early,
+        cursor_before_its_facts,
     )
 }

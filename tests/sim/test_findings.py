@@ -1,13 +1,18 @@
 """What the simulation found in the program, each as a test of its own."""
 
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from errno import EIO, ENOSPC
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.world import ACCOUNT, DEFINED, PERP, fill
+from tests.journal import views_world
+from tests.journal.views_world import MANY, Writer
 from tests.sim.test_vfs import plan
 from trueup.engine.store import Store
 from trueup.journal import sqlite, views_check
@@ -18,11 +23,12 @@ from trueup.journal.segments import SegmentJournal
 from trueup.journal.views import SqliteViews
 from trueup.journal.views_schema import migrate
 from trueup.model.errors import JournalFailed, StorageError, ViewsFailed
-from trueup.model.identifiers import Seq
+from trueup.model.identifiers import AccountId, Seq
 from trueup.testing.disk import FaultyDisk
 from trueup.testing.sim.faults import Died
-from trueup.testing.sim.house import SimulatedClock
+from trueup.testing.sim.house import House, SimulatedClock
 from trueup.testing.sim.machine import Machine
+from trueup.testing.sim.vfs import SimulatedVfs, close_all
 
 SEEDS = range(6)
 SEGMENT = 8_192
@@ -45,7 +51,7 @@ class Forgetful(Machine):
     """A machine whose cache drops what it may before each sync."""
 
     def sync(self, file: int) -> None:
-        self._evict(everything=True)
+        self._evict()
         super().sync(file)
 
 
@@ -152,3 +158,196 @@ def test_views_that_fail_even_to_close_are_exchanged_for_new_ones(
         store.step()
         assert store.synced(ACCOUNT) == 3
         assert store.views is not old
+
+
+# --- tables after a sync of their log has failed ----------------------------------------------------------------------
+
+
+def house_of(root: Path, vfs: SimulatedVfs, seed: int) -> House:
+    root.mkdir()
+    house = House(root, vfs, Random(seed))
+    house.machine.begin(plan())
+    return house
+
+
+def left_by_a_failed_sync(house: House) -> SqliteViews:
+    """Tables whose log could not be synced when it was to be copied: all of it is in the cache, not all on the disk."""
+    writer, path = Writer(), house.machine.root / "views"
+    views = SqliteViews(path, house.machine)
+    views.apply([writer.broad_change(MANY)])
+    views.close()
+    house.machine.begin(plan(failing={"sync": {1}}))  # the first is that of the log's head
+    views = SqliteViews(path, house.machine)
+    with suppress(ViewsFailed):
+        for start in range(0, len(MANY), 5):
+            views.apply([writer.broad_change(MANY[start : start + 5])])
+    assert house.machine.faulty
+    return views
+
+
+def killed(house: House, *, evict: bool) -> None:
+    house.machine.dead = True
+    close_all(house.machine.root)
+    house.machine._stop()
+    if evict:
+        house.machine._evict()
+    house.machine.begin(plan())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_log_that_only_the_cache_has_is_written_again_before_it_is_copied(
+    tmp_path: Path, vfs: SimulatedVfs, seed: int
+) -> None:
+    """Found as a fact that was booked twice: its identity was on a page of an older log over a newer file."""
+    for after in range(0, 60, 3):
+        house = house_of(tmp_path / str(after), vfs, seed)
+        held = left_by_a_failed_sync(house)
+        killed(house, evict=False)
+        assert held.path.with_name("views-wal").stat().st_size
+        house.machine.begin(plan(after=after))
+        with suppress(Died, ViewsFailed, StorageError):
+            SqliteViews(house.machine.root / "views", house.machine).close()
+        killed(house, evict=True)
+        with closing(SqliteViews(house.machine.root / "views", house.machine)) as views:
+            assert views.check() == []
+            keys = {f"fill|{seq}" for seq in range(1, views.applied(views_world.ACCOUNT) + 1)}
+            assert set(views.keys(views_world.ACCOUNT)) == keys
+
+
+def test_nothing_is_copied_written_or_told_once_a_sync_has_failed(tmp_path: Path, vfs: SimulatedVfs) -> None:
+    house = house_of(tmp_path / "disk", vfs, 1)
+    views = left_by_a_failed_sync(house)
+    before = views.path.read_bytes()
+    house.machine._evict()  # what would be told now is what the disk has
+    for ask in (views.ledgers, lambda: views.forget(views_world.ACCOUNT), lambda: list(views.proving())):
+        with pytest.raises(ViewsFailed):
+            ask()
+    views.close()
+    assert views.path.read_bytes() == before
+    assert views.path.with_name("views-wal").exists()
+
+
+def test_a_log_whose_name_may_not_last_is_not_copied(tmp_path: Path, vfs: SimulatedVfs) -> None:
+    """SQLite syncs the directory with a log's first sync, and does not tell where that fails."""
+    house = house_of(tmp_path / "disk", vfs, 1)
+    house.machine.begin(plan(failing={"sync_directory": set(range(9))}))
+    with pytest.raises(ViewsFailed, match="Input/output error"):
+        SqliteViews(house.machine.root / "views", house.machine)
+
+
+def test_a_ledger_is_reopened_though_the_tables_are_at_their_end(tmp_path: Path, vfs: SimulatedVfs) -> None:
+    house = house_of(tmp_path / "disk", vfs, 1)
+    ledger = house.store.ledger(ACCOUNT)
+    ledger.book_facts([DEFINED, fill(1)])
+    house.machine.begin(plan(failing={"sync": {0}}))
+    house.store.step()
+    assert house.store.views_failed is not None
+    assert house.store.reopen(ACCOUNT).book_facts([fill(1), fill(2)]).booked == 1
+    assert house.store.synced(ACCOUNT) == Seq(3)
+    house.close()
+
+
+# --- a last frame that was written twice, and never acknowledged ------------------------------------------------------
+
+
+def test_a_frame_torn_while_it_was_written_again_is_cut(tmp_path: Path) -> None:
+    """Found as rot: the first attempt had left a part behind, and the second a beginning."""
+    cut = 0
+    for seed in range(400):
+        (tmp_path / str(seed)).mkdir()
+        disk, folder = Forgetful(tmp_path / str(seed), Random(seed)), tmp_path / str(seed) / "ledger"
+        journal, _ = SegmentJournal.open(folder, ACCOUNT, disk=disk, segment_bytes=SEGMENT, background=False)
+        acknowledged = journal.append(b"\x90" * 300, 1, 1)
+        disk.begin(plan(failing={"sync": {0}}))
+        with pytest.raises(JournalFailed):
+            journal.append(bytes(range(1, 200)), 1, 1)
+        torn = Random(seed).uniform(0, 0.28)  # so that zeros stand between it and the end of the frame's first sector
+        disk.begin(plan(on="write", after=0, torn=torn))
+        with suppress(Died):
+            SegmentJournal.open(folder, ACCOUNT, disk=disk, segment_bytes=SEGMENT, background=False)
+        disk.lose_power()
+        disk.begin(plan())
+        again, report = SegmentJournal.open(folder, ACCOUNT, disk=disk, segment_bytes=SEGMENT, background=False)
+        assert next(again.read()) == acknowledged
+        cut += bool(report.findings)
+        again.close()
+    assert cut > 10
+
+
+# --- an exchange of tables that the disk refuses ----------------------------------------------------------------------
+
+OTHER = AccountId("paper:two")
+
+
+@pytest.mark.parametrize(
+    ("operation", "calls_before"),
+    [*(("rename", calls) for calls in range(4)), *(("sync_directory", 1 + calls) for calls in range(3))],
+)
+def test_an_exchange_that_is_refused_leaves_tables_that_answer(
+    tmp_path: Path, operation: Literal["rename", "sync_directory"], calls_before: int
+) -> None:
+    """Found as tables that stayed closed: a rename had failed after that."""
+    disk = FaultyDisk()
+    with closing(store_on(disk, tmp_path)) as store:
+        ledger = store.ledger(ACCOUNT)
+        ledger.book_facts([DEFINED, fill(0)])
+        store.synced(ACCOUNT)
+        disk.fail(operation, EIO, calls_before=calls_before)
+        with pytest.raises(ViewsFailed, match="injected"):
+            store.rebuild_views()
+        assert store.views_failed is not None
+        assert "injected" in store.views_failed.message
+        assert len(store.views.positions(ACCOUNT)[1]) == 1
+        assert store.ledger(OTHER).book_facts([replace(DEFINED, account=OTHER)]).booked == 1
+        assert ledger.book_facts([fill(0), fill(1)]).booked == 1
+        store.rebuild_views()
+        assert store.synced(ACCOUNT) == Seq(3)
+        assert store.synced(OTHER) == Seq(1)
+    with closing(store_on(disk, tmp_path)) as store:
+        assert store.ledger(ACCOUNT).head.seq == store.synced(ACCOUNT) == Seq(3)
+        assert store.findings == []
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        [("rename", 3), ("rename", 0)],  # the new tables are not put in the place, nor the old ones back
+        [("sync_directory", 4)],  # the new ones stand there, and are not opened
+    ],
+)
+def test_an_exchange_that_cannot_even_be_undone_stops_no_booking_and_is_made_when_a_ledger_needs_it(
+    tmp_path: Path, failures: Sequence[tuple[Literal["rename", "sync_directory"], int]]
+) -> None:
+    disk = FaultyDisk()
+    with closing(store_on(disk, tmp_path)) as store:
+        ledger = store.ledger(ACCOUNT)
+        ledger.book_facts([DEFINED, fill(0)])
+        store.synced(ACCOUNT)
+        for operation, calls_before in failures:
+            disk.fail(operation, EIO, calls_before=calls_before)
+        with pytest.raises(ViewsFailed, match="injected"):
+            store.rebuild_views()
+        assert ledger.book_facts([fill(0), fill(1)]).booked == 1
+        with suppress(ViewsFailed):  # they may still be open
+            assert store.views.applied(ACCOUNT) == 2
+        store.views.close()
+        with pytest.raises(ViewsFailed):
+            store.views.applied(ACCOUNT)
+        assert store.ledger(OTHER).book_facts([replace(DEFINED, account=OTHER)]).booked == 1
+        assert store.synced(ACCOUNT) == Seq(3)
+        assert any("made anew" in finding for finding in store.findings)
+
+
+def test_tables_are_made_anew_by_one_at_a_time(tmp_path: Path) -> None:
+    with closing(store_on(FaultyDisk(), tmp_path)) as store:
+        store.ledger(ACCOUNT).book_facts([DEFINED, fill(0)])
+        refused: list[str] = []
+
+        def meanwhile(*_: object) -> None:
+            with pytest.raises(ViewsFailed) as refusal:
+                store.rebuild_views()
+            refused.append(refusal.value.message)
+
+        store.rebuild_views(meanwhile)
+        assert set(refused) == {"The views are being made anew."}
+        assert store.synced(ACCOUNT) == Seq(2)

@@ -85,7 +85,7 @@ def test_outside_the_simulation_files_are_the_systems_own(tmp_path: Path) -> Non
         with simulated() as vfs:
             (tmp_path / "disk").mkdir(exist_ok=True)
             house = House(tmp_path / "disk", vfs, Random(1))
-            SqliteViews(tmp_path / "outside", house.machine).close()
+            SqliteViews(tmp_path / "outside").close()
             assert house.machine.operations == 0
         views = SqliteViews(tmp_path / "views")
         assert views.check() == []

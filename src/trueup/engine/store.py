@@ -7,7 +7,7 @@ after it, bring the views up to the log, and only then let anybody book.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from threading import Lock, RLock
-from typing import Self
+from typing import Self, TypeVar
 
 from trueup.book.book import Book
 from trueup.book.snapshot import snapshot_and_hash
@@ -23,6 +23,8 @@ from trueup.journal.milestones import SPACING, events_between
 from trueup.model.errors import BadInput, JournalDamaged, StorageError, TrueupError, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Clock, Milestone, OpenedLedger, Storage, Views
+
+Opened = TypeVar("Opened")
 
 SNAPSHOT_EVENTS = SPACING
 """Events after which a snapshot is taken while running; more where there are thousands of positions."""
@@ -112,7 +114,7 @@ class Store:
             if ledger.whole:  # fenced: what is durable and not in the views yet is a copy that may be needed
                 self._feeder.wait(account, ledger.head.seq, SYNC_WAIT_MS)
             self._feeder.leave(account)
-            ledger.reopen(lambda: self._feeder.follow(ledger, ledger.book.seq))
+            self._with_views(lambda: ledger.reopen(lambda: self._feeder.follow(ledger, ledger.book.seq)))
             return ledger
 
     def fenced(self) -> Mapping[AccountId, StorageError]:
@@ -252,18 +254,23 @@ class Store:
     def _opened_anew(self, account: AccountId, progress: Progress) -> Ledger:
         """A ledger; damage that only its opening meets, in its log or the views, is mended first."""
         try:
-            return self._open(account, progress)
+            return self._with_views(lambda: self._open(account, progress), progress)
         except JournalDamaged:
             if account in self._suspect:
                 raise
             self._suspect.add(account)
-            return self._open(account, progress)
+            return self._with_views(lambda: self._open(account, progress), progress)
+
+    def _with_views(self, opened: Callable[[], Opened], progress: Progress = silent) -> Opened:
+        """Open a ledger, which needs the views; where they fail, they are made anew first."""
+        try:
+            return opened()
         except ViewsFailed as failure:
             if self.together:
                 raise
             self.rebuild_views(progress)
             self.findings.append(f"views: {failure.message} They were made anew from the log; the old file is kept.")
-            return self._open(account, progress)
+            return opened()
 
     def _folded(self, account: AccountId, progress: Progress) -> tuple[Past, Book, Keys]:
         """A ledger as it is stored, in memory and in the views."""

@@ -97,6 +97,17 @@ def write_whole(disk: Disk, path: Path, data: bytes) -> None:
     disk.sync_directory(path.parent)
 
 
+def write_again(disk: Disk, path: Path) -> None:
+    """Make a file durable as it reads now: after a failed sync the kernel may hold for written what no disk has.
+
+    What is read once more later may be what the disk has; what was written again is what was read.
+    """
+    with opened(disk, path) as file:
+        for offset in range(0, path.stat().st_size, len(ZEROS)):
+            disk.write(file, disk.read(file, len(ZEROS), offset), offset)
+        disk.sync(file)
+
+
 def unfinished(path: Path) -> Path:
     """Where a file is written before it takes its place."""
     return path.with_name(path.name + TEMPORARY)

@@ -1,6 +1,7 @@
 """The embedded storage: a data directory of logs and snapshots, with SQLite views beside them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -27,7 +28,7 @@ from trueup.journal.snapshots import (
 from trueup.journal.untouched import UntouchedDisk
 from trueup.journal.verify import Progress, verify
 from trueup.journal.views import SqliteViews
-from trueup.model.errors import StorageError
+from trueup.model.errors import StorageError, ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
 from trueup.ports import Head, Journal, Milestone, OpenedLedger, Views
 
@@ -74,11 +75,14 @@ class EmbeddedStorage:
         """Empty views beside the present ones."""
         return SqliteViews.beside(self.directory.views_path, self._disk)
 
-    def replace_views(self, views: Views, *, last_copy: bool = False) -> SqliteViews:
+    def replace_views(self, views: Views, old: Views | None = None, *, last_copy: bool = False) -> SqliteViews:
         """Swap the new views in."""
         if not isinstance(views, SqliteViews):
             raise TypeError("only views made by new_views can replace ours")
         views.swap(self.directory.views_path, last_copy=last_copy)
+        if old is not None:
+            with suppress(ViewsFailed):  # what they could not write any more is aside with them
+                old.close()
         return self.views()
 
     def ledgers(self) -> Sequence[AccountId]:

@@ -28,6 +28,10 @@ BLOCK = 4096
 SECTOR = 512
 """What a drive writes whole or not at all."""
 
+CUT = 16
+"""Zeros at the end of a sector by which a write that was cut short is known: a frame's own are fewer in a row, but for
+the hash before the first frame, which stands elsewhere, and for what a quarantined row may hold."""
+
 SEGMENT_BYTES = 16 << 20
 """Size of a segment unless told otherwise: some 100,000 fills, zeroed in a few milliseconds."""
 
@@ -247,10 +251,14 @@ class SegmentReader:
         return None
 
     def stands_whole(self, offset: int) -> bool:
-        """Whether all of a frame was written at a damaged place; a write that was cut short leaves zeros in it."""
+        """Whether all of a frame was written at a damaged place.
+
+        A write that was cut short leaves the end of some sector as the zeros that stood there, even where it was the
+        second of the same frame and what the first had put into other sectors stands behind it.
+        """
         written = b"".join(chunk for _, chunk in self._chunks(offset)).rstrip(b"\0")
-        sectors = range(offset - offset % SECTOR, offset + len(written), SECTOR)
-        torn = any(not any(written[max(0, at - offset) : at - offset + SECTOR]) for at in sectors)
+        ends = range(SECTOR - offset % SECTOR, len(written), SECTOR)
+        torn = any(not any(written[max(0, end - CUT) : end]) for end in ends)
         return not torn and stands_whole(written, self._segment.header.ledger)
 
     def _chunks(self, offset: int) -> Iterator[tuple[int, bytes]]:

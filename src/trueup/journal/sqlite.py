@@ -5,10 +5,13 @@ Every setting is read back and compared, because SQLite ignores what it does not
 of the write-ahead log carry SQLite's own, which are verified when a log is found after a crash; while the database is
 open they are not, and there the comparison of memory with the database stands guard. Errors of SQLite leave this
 package as :class:`ViewsFailed` with a remedy.
+
+After each commit the log is copied into the file here where it has grown long: SQLite's own automatic checkpoint keeps
+a failed sync to itself, and copies at the next commit what the disk may not have.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from urllib.parse import quote
@@ -28,6 +31,9 @@ REBUILD = "Run `trueup views rebuild`; the journal is not affected."
 
 BUSY_MS_MAX = 5_000
 """How long to wait for a lock of another program, such as somebody's SQL prompt in a write transaction."""
+
+LOG_PAGES_MAX = 4_000
+"""Length of the log at which it is copied into the file: pages that change often are copied once for many commits."""
 
 MOUNTS = Path("/proc/mounts")
 """Where Linux says what kind of file system is mounted where."""
@@ -51,7 +57,6 @@ _WRITER: dict[str, int | str] = {
     # NORMAL: a power loss may take the last transactions, never the order of them. The views are derived and catch up
     # from the journal, whose own sync must not wait for a second one of ours.
     "synchronous": 1,
-    "wal_autocheckpoint": 4_000,  # pages: hot ones are copied back once for many transactions
     "journal_size_limit": 64 * 1024 * 1024,
 }
 
@@ -91,6 +96,7 @@ def open_writer(path: Path) -> apsw.Connection:
             db.reserve_bytes("main", _CHECKSUM_BYTES)  # before the first page; without effect on one that exists
             _set(db, path, _EVERYWHERE | _WRITER)
             _harden(db)
+            db.set_wal_hook(_copy_when_long)
         except BaseException:
             db.close(force=True)
             raise
@@ -116,6 +122,11 @@ def keep_log(db: apsw.Connection, *, keep: bool) -> None:
     A log that a crash has left is kept until it is known to be whole: copying a damaged one destroys the evidence.
     """
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(keep))
+
+
+def failed_sync(error: BaseException | None) -> bool:
+    """Whether an error says that the disk did not take what was written, so that the next sync says nothing."""
+    return isinstance(error, apsw.IOError) and error.extendedresult == apsw.SQLITE_IOERR_FSYNC  # type: ignore[attr-defined]  # there at run time, missing in apsw's stubs
 
 
 def open_without_log(path: Path) -> apsw.Connection:
@@ -156,6 +167,14 @@ def network_disk(path: Path, mounts: str) -> str | None:
         if path.is_relative_to(point) and len(point.parts) >= len(best.parts):
             best, kind = point, fields[2]  # a later mount covers an earlier one
     return kind if kind in _NETWORK else None
+
+
+def _copy_when_long(db: apsw.Connection, name: str, pages: int) -> int:
+    """Called after each commit with the length of the log; an error becomes that of the commit, which is in the log."""
+    if pages >= LOG_PAGES_MAX:
+        with suppress(apsw.BusyError):  # another program does it
+            db.wal_checkpoint(name)
+    return apsw.SQLITE_OK
 
 
 def _check_disk(path: Path) -> None:

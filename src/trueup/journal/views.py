@@ -3,11 +3,16 @@
 One transaction writes what one or more frames did; one transaction reads, and says at which seq its rows are true.
 Each ledger's rows continue the chain of its frames without a gap, so the views are a prefix of the journal or refused.
 A second writer is refused by the directory lock, threads of this process take turns, and readers wait for nobody.
+
+What keeps the file and its write-ahead log in step, whatever a disk and a crash do: *of a log, only what is durable is
+ever copied into the file.* SQLite syncs the log before it copies. Where such a sync fails, that is the end of these
+views: nothing more is copied, written or told, for after it the kernel may drop any page of the log, and the next sync
+would report success. Whoever opens a log that was left behind writes it again as it reads, and syncs it, before SQLite
+believes it. So each frame whose page is in the file is on the disk, and no log that is found is older than the file.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Self, TypeVar
@@ -15,11 +20,12 @@ from typing import Self, TypeVar
 import apsw
 import msgspec
 
-from trueup.journal import control_rows, sqlite, views_check, views_rows, views_schema
-from trueup.journal.disk import Disk
+from trueup.journal import control_rows, sqlite, views_check, views_files, views_rows, views_schema
+from trueup.journal.disk import Disk, write_again
 from trueup.journal.migration import known
 from trueup.journal.soundness import require_sound
 from trueup.journal.sqlite import REBUILD
+from trueup.journal.views_files import named
 from trueup.model.errors import ViewsFailed
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.numbers import exact
@@ -60,35 +66,37 @@ class SqliteViews:
         self._disk = disk or Disk()
         self._writing = Lock()
         self._idle: list[apsw.Connection] = []
-        self._writer: apsw.Connection | None = _open(path)
+        self._failed: ViewsFailed | None = None
+        with sqlite.refusing(path):
+            self._writer: apsw.Connection | None = _open(path, self._disk)
 
     @classmethod
     def beside(cls, path: Path, disk: Disk | None = None) -> Self:
         """A fresh database at ``<path>.rebuild``, to be filled and then put in the place of ``path``."""
         with sqlite.refusing(path):
-            _remove(disk or Disk(), _named(path, ".rebuild"))
-        return cls(_named(path, ".rebuild"), disk)
+            views_files.remove(disk or Disk(), named(path, ".rebuild"))
+        return cls(named(path, ".rebuild"), disk)
 
     def swap(self, path: Path, *, last_copy: bool = False) -> None:
-        """Close this database and put it in the place of ``path``, which nobody may have open.
+        """Close this database and put it in the place of ``path``.
 
         What stood there is kept as ``<path>.damaged`` for examination; an earlier one goes. The last copy of something
-        is kept as ``<path>.last-copy-N`` and never goes. A crash in between leaves either the old database, or none and
-        the journal to make it from.
+        is kept as ``<path>.last-copy-N`` and never goes. Whoever has it open may read on, and closes it before this one
+        is opened, which makes the names last. A crash in between leaves either the old database, or none and the
+        journal to make it from; a disk that refuses leaves the old one.
         """
-        damaged = _last_copy(path) if last_copy else _named(path, ".damaged")
+        damaged = views_files.last_copy(path) if last_copy else named(path, ".damaged")
+        with self._changing() as db:
+            db.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_TRUNCATE)  # all of it, or BusyError
+        self.close()
         with sqlite.refusing(self.path):
-            with self._turn():
-                self._connected().wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_TRUNCATE)  # all of it, or BusyError
-            self.close()
-            _remove(self._disk, damaged)
-            for suffix in ("", "-wal"):
-                if _named(path, suffix).exists():
-                    self._disk.rename(_named(path, suffix), _named(damaged, suffix))
-            _remove(self._disk, path)
-            self._disk.sync_directory(path.parent)  # the old log must never be found beside the new file
-            self._disk.rename(self.path, path)
-            self._disk.sync_directory(path.parent)
+            views_files.remove(self._disk, damaged)
+            try:
+                views_files.set_aside(self._disk, path, damaged)
+                self._disk.rename(self.path, path)
+            except OSError:
+                views_files.put_back(self._disk, damaged, path)
+                raise
 
     def close(self) -> None:
         """Release the database; closing twice is fine."""
@@ -226,8 +234,7 @@ class SqliteViews:
 
     @contextmanager
     def _write(self) -> Iterator[apsw.Connection]:
-        with self._turn(), sqlite.refusing(self.path):
-            db = self._connected()
+        with self._changing() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 db.execute("UPDATE transactions SET number = number + 1")
@@ -237,6 +244,20 @@ class SqliteViews:
             except BaseException:
                 if db.in_transaction:  # some errors of SQLite have rolled back already
                     db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _changing(self) -> Iterator[apsw.Connection]:
+        """The connection that writes, for one thread. A failed sync is the end of it."""
+        with self._turn():
+            db = self._connected()
+            try:
+                with sqlite.refusing(self.path):
+                    yield db
+            except ViewsFailed as failure:
+                if sqlite.failed_sync(failure.__cause__):
+                    self._failed = failure
+                    sqlite.keep_log(db, keep=True)
                 raise
 
     @contextmanager
@@ -279,22 +300,26 @@ class SqliteViews:
             self._writing.release()
 
     def _connected(self) -> apsw.Connection:
+        if self._failed is not None:
+            raise self._failed.again()
         if self._writer is None:
             raise ViewsFailed(f"{self.path} is closed.", remedy="Open the data directory again.")
         return self._writer
 
 
-def _open(path: Path) -> apsw.Connection:
-    log = _named(path, "-wal")
+def _open(path: Path, disk: Disk) -> apsw.Connection:
+    log = named(path, "-wal")
     log_bytes = log.stat().st_size if log.exists() else 0
+    if log_bytes:
+        write_again(disk, log)
     unlogged = views_check.transactions_without_log(path) if log_bytes else None
     db = sqlite.open_writer(path)
     try:
-        with sqlite.refusing(path):
-            views_check.require_whole_log(db, path, unlogged, log_bytes)
-            sqlite.keep_log(db, keep=False)
-            views_schema.migrate(db, path, known())
-            sqlite.require_checksums(db, path)
+        disk.sync_directory(path.parent)  # SQLite does so with the log's first sync, and keeps a failure to itself
+        views_check.require_whole_log(db, path, unlogged, log_bytes)
+        views_schema.migrate(db, path, known())
+        sqlite.require_checksums(db, path)
+        sqlite.keep_log(db, keep=False)
     except BaseException:
         db.close(force=True)
         raise
@@ -361,17 +386,3 @@ def _require_there(db: apsw.Connection, path: Path, id_: int, head: Head, change
 
 def _other_history(path: Path, ledger: AccountId, frame: Frame) -> ViewsFailed:
     return ViewsFailed(f"{path}: frame {frame.first} of {ledger} belongs to another history.", remedy=REBUILD)
-
-
-def _named(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
-def _last_copy(path: Path) -> Path:
-    """A name that no last copy has yet."""
-    return next(free for n in count(1) if not (free := _named(path, f".last-copy-{n}")).exists())
-
-
-def _remove(disk: Disk, path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        disk.unlink(_named(path, suffix))

@@ -258,12 +258,17 @@ class Storage(Protocol):
         """Empty views, to be filled and then put in the place of the present ones by :meth:`replace_views`."""
         ...
 
-    def replace_views(self, views: Views, *, last_copy: bool = False) -> Views:
+    def replace_views(self, views: Views, old: Views | None = None, *, last_copy: bool = False) -> Views:
         """Put new views in the place of the old ones, which are kept aside; returns the views to use from now on.
 
         Args:
             views: Made by :meth:`new_views`.
+            old: The old ones, where they are open: closed once the new ones stand in their place, and not before.
             last_copy: Whether the old ones are the last copy of some log, and no later replacement may drop them.
+
+        Raises:
+            ViewsFailed: The disk refused. The old ones are where they were, unless they could not be put back or the
+                new ones, in their place by then, could not be opened.
         """
         ...
 

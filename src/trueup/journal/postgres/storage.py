@@ -85,7 +85,7 @@ class PostgresStorage:
             views.forget(ledger)
         return views
 
-    def replace_views(self, views: Views, *, last_copy: bool = False) -> PostgresViews:  # noqa: ARG002 - the frames are kept in any case
+    def replace_views(self, views: Views, old: Views | None = None, *, last_copy: bool = False) -> PostgresViews:  # noqa: ARG002 - the frames are kept in any case
         """They were filled in place."""
         if not isinstance(views, PostgresViews):
             raise TypeError("only views made by new_views can replace ours")

@@ -129,9 +129,9 @@ def small() -> Iterator[None]:
             (views, "FRAMES_A_PAGE", 4),
             (directory, "MOUNTS", Path("/nowhere")),
             (sqlite, "MOUNTS", Path("/nowhere")),  # the disk is not a network's, and asking takes a while
+            (sqlite, "LOG_PAGES_MAX", 12),
         ):
             if not hasattr(module, name):
                 raise AttributeError(f"{module.__name__} has no {name} to make small")
             held.enter_context(patch.object(module, name, value))
-        held.enter_context(patch.dict(sqlite._WRITER, {"wal_autocheckpoint": 12}))  # noqa: SLF001 - a setting of the connection
         yield

@@ -21,7 +21,7 @@ Trace = Callable[[str], object]
 """Told one line for each thing that happens."""
 
 EVICTION = 1 / 8
-"""Chance before each operation on the log that the cache drops pages it holds for clean."""
+"""Chance before each operation on the log that the cache drops the pages it holds for clean."""
 
 
 class Machine(Disk):
@@ -80,7 +80,7 @@ class Machine(Disk):
         """The process dies. The kernel keeps what it wrote, and may yet drop what it holds for clean."""
         self._stop()
         if self._random.random() < 1 / 2:
-            self._evict(everything=True)
+            self._evict()
 
     def lose_power(self) -> None:
         """The machine stops: the real files become what is left."""
@@ -273,12 +273,12 @@ class Machine(Disk):
 
     def _evict_by_chance(self) -> None:
         if self.suspect and self._random.random() < EVICTION:
-            self._evict(everything=False)
+            self._evict()
 
-    def _evict(self, *, everything: bool) -> None:
-        """Drop clean pages of the log's files; with ``everything`` of all files, which nobody has open then."""
+    def _evict(self) -> None:
+        """Drop clean pages, under whoever has their files open."""
         for path, file in self._tree.files():
-            if file.lost and (everything or path.suffix == ".seg"):
+            if file.lost:
                 with (self.root / path).open("r+b") as real:
                     for start in file.evict():
                         real.seek(start)

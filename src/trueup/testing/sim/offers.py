@@ -7,7 +7,7 @@ from random import Random
 import msgspec
 
 from trueup.model import events as e
-from trueup.model.facts import fact_key
+from trueup.model.facts import fact_key, order_key
 from trueup.model.identifiers import AccountId, Side
 from trueup.model.instruments import Instrument
 from trueup.model.times import NS_PER_SECOND
@@ -32,12 +32,14 @@ class Offers:
             people who declare trades.
 
     Attributes:
-        made: Every fact offered so far, for repeating.
+        made: Every fact offered so far, for repeating, but for those that only the history tells.
+        history: The venue's, page by page. The cursor behind a page is the number of pages up to it.
     """
 
     def __init__(self, account: AccountId, random: Random, *, plain: bool) -> None:
         self.account = account
         self.made: list[e.Fact] = []
+        self.history: list[list[e.Fact]] = []
         self._random = random
         self._time = START
         self._ids = 0
@@ -60,10 +62,15 @@ class Offers:
 
     def fresh(self) -> list[e.Fact]:
         """Facts nobody has offered yet."""
-        count = self._random.choice((1, 1, 2, 3, 6))
-        facts = [self._random.choice(self._kinds)() for _ in range(count)]
+        facts = self._facts()
         self.made += facts
         return facts
+
+    def page(self, done: int) -> list[e.Event]:
+        """The page of the venue's history behind so many, some of it told before, and the cursor to go on from."""
+        if done == len(self.history):
+            self.history.append(sorted([*self.repeated(), *self._facts()], key=order_key))
+        return [*self.history[done], e.CursorMoved(self.account, str(done + 1))]
 
     def repeated(self) -> list[e.Fact]:
         """Facts offered before, most of them recently, and some again within the offer."""
@@ -91,6 +98,9 @@ class Offers:
     def source(self) -> e.SourceRead:
         """A note of provenance."""
         return e.SourceRead(self.account, f"answer-{self._id()}", "00" * 32, "fills", 1, 0)
+
+    def _facts(self) -> list[e.Fact]:
+        return [self._random.choice(self._kinds)() for _ in range(self._random.choice((1, 1, 2, 3, 6)))]
 
     # --- kinds --------------------------------------------------------------------------------------------------------
 

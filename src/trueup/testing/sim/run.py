@@ -15,6 +15,8 @@ import apsw
 import msgspec
 
 from trueup.engine.ledger import Ledger
+from trueup.engine.pulling import Page
+from trueup.engine.receipts import Receipt
 from trueup.engine.verifying import stored_accounts, verify_storage
 from trueup.model import events as e
 from trueup.model.errors import DirectoryLocked, JournalDamaged, StaleEpoch, StorageError, TrueupError
@@ -86,13 +88,17 @@ class _History:
             account: Offers(account, self._random, plain=account == PLAIN)
             for account in (PLAIN, RICH)[: self._random.randint(1, 2)]
         }
-        self._witnesses = {account: Witness(account, plain=account == PLAIN) for account in self._offers}
+        self._witnesses = {
+            account: Witness(account, offers.history, plain=account == PLAIN)
+            for account, offers in self._offers.items()
+        }
         self._counts: Counter[str] = Counter()
         self._steps: Sequence[Callable[[], object]] = [
             *[self._book_fresh] * 10,
             *[self._book_again, self._book_mixed] * 4,
             *[self._contradict, self._mark, self._note] * 1,
             *[self._feed] * 8,
+            *[self._pull] * 3,
             *[self._compare] * 2,
             *[self._reopen, self._restart, self._rebuild, self._rebuild_live],
         ]
@@ -149,6 +155,8 @@ class _History:
         self._start()
         for account, offers in self._offers.items():
             self._offer(account, [*offers.definitions(), *offers.made])
+            for _ in offers.history[self._pulled(account) :]:
+                self._pull_one(account)
             self._compare_one(account)
         self._house.close()
         if self._random.random() >= PROVED:
@@ -226,7 +234,7 @@ class _History:
     def _witness_of(self, ledger: Ledger) -> None:
         """Check a ledger that was opened, and make the offer again that was never answered."""
         again = self._witnesses[ledger.account].resumed(ledger)
-        if again and all(isinstance(event, e.Fact) for event in again):
+        if again and isinstance(again[0], e.Fact):
             self._offer(ledger.account, again)
 
     def _offer(self, account: AccountId, offer: Offer) -> None:
@@ -235,14 +243,19 @@ class _History:
         witness, ledger = self._witnesses[account], self._house.store.ledger(account)
         witness.pending = offer
         self._say(f"offer {account}: {names(offer)}")
-        if isinstance(offer[0], e.MarkSampled):
-            receipt = ledger.commit(lambda _: offer)
-        elif isinstance(offer[0], e.SourceRead):
-            receipt = ledger.note([note for note in offer if isinstance(note, e.SourceRead)])
-        else:
-            receipt = ledger.book_facts([fact for fact in offer if isinstance(fact, e.Fact)])
+        receipt = _booked(ledger, offer)
         self._say(f"  {receipt}")
         witness.answered(receipt, ledger)
+
+    def _pull(self) -> None:
+        self._pull_one(self._account())
+
+    def _pull_one(self, account: AccountId) -> None:
+        """Book the page behind the durable cursor, as a pull does."""
+        self._offer(account, self._offers[account].page(self._pulled(account)))
+
+    def _pulled(self, account: AccountId) -> int:
+        return int(self._house.store.ledger(account).read(lambda book: book.cursor) or 0)
 
     def _book_fresh(self) -> None:
         account = self._account()
@@ -303,6 +316,20 @@ class _History:
     def _say(self, line: str) -> None:
         if self._trace is not None:
             self._trace(line)
+
+
+def _booked(ledger: Ledger, offer: Offer) -> Receipt:
+    """Have an offer booked by the door for its kind."""
+    facts = [event for event in offer if isinstance(event, e.Fact)]
+    match offer[-1]:
+        case e.MarkSampled():
+            return ledger.commit(lambda _: offer)
+        case e.SourceRead() as note:
+            return ledger.note([note])
+        case e.CursorMoved(cursor=cursor):
+            return ledger._writer.call(Page(facts, cursor))  # noqa: SLF001 - its door for pages takes a thread
+        case _:
+            return ledger.book_facts(facts)
 
 
 _STILL = Plan(end="kill", on="", after=0, log_alone=False, failing={}, room=None, torn=0)

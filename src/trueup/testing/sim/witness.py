@@ -36,14 +36,16 @@ class Witness:
 
     Args:
         account: Whose.
+        history: What the venue's history tells, page by page; a cursor counts them.
         plain: Whether a position is the sum of its fills, so that sums can be checked.
 
     Attributes:
         pending: The offer that was not answered, until the log says what became of it.
     """
 
-    def __init__(self, account: AccountId, *, plain: bool) -> None:
+    def __init__(self, account: AccountId, history: Sequence[Sequence[e.Fact]], *, plain: bool) -> None:
         self.account = account
+        self._history = history
         self.pending: Offer | None = None
         self._plain = plain
         self._events: list[e.Event] = []
@@ -65,8 +67,9 @@ class Witness:
         self._head = ledger.head
         if (receipt.last, self._head.seq) != (len(self._events), len(self._events)):
             self.broken("I1", f"{receipt} was answered, and the log ends at {self._head.seq}")
-        if all(fact_key(event) for event in offer):  # decisions are not booked by identity
-            self._check_fates(offer, receipt.fates)
+        facts = [event for event in offer if type(event) is not e.CursorMoved]
+        if all(fact_key(event) for event in facts):  # decisions are not booked by identity
+            self._check_fates(facts, receipt.fates)
         self._learn(self._events[before:])
 
     def _check_fates(self, offer: Offer, fates: Sequence[Fate]) -> None:
@@ -131,14 +134,21 @@ class Witness:
     # --- at any time --------------------------------------------------------------------------------------------------
 
     def fold(self, ledger: Ledger) -> Book:
-        """The book is the fold of the log (I3), and adds up (I10)."""
+        """The book is the fold of the log (I3) and adds up (I10), and nothing up to its cursor is missing (I2)."""
         book = Book(self.account)
         book.evolve(self._events, Seq(1))
         if state_hash(book) != ledger.read(state_hash):
             self.broken("I3", f"the book at seq {book.seq} is not the fold of the log")
+        told = self._history[: int(book.cursor or 0)]
+        if missing := [fact for page in told for fact in page if not self._knows(fact)]:
+            self.broken("I2", f"the cursor is {book.cursor}, and these of its facts are missing: {missing}")
         if self._plain:
             self._check_sums(ledger)
         return book
+
+    def _knows(self, fact: e.Fact) -> bool:
+        """Whether the log has it, or something else under its identity; what is covered is not written."""
+        return fact_key(fact) in self._terms or type(fact) in _CUTS
 
     def check_views(self, ledger: Ledger, views: Views) -> None:
         """The views, caught up, are the book: rows, keys, round trips, and the second copy of the log."""
