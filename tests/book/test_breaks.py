@@ -1,134 +1,93 @@
-"""What a book keeps of breaks: their lives, corrections of a day, proposals with their approvals, what is forbidden."""
+"""The newest comparison: what the book keeps of it, and when another one is news."""
 
-from decimal import Decimal
-
+import msgspec
 import pytest
 
-from tests.book.world import ACCOUNT, BTC
-from trueup.book.book import Book
-from trueup.book.breaks import KEPT_NS
-from trueup.book.snapshot import restore, snapshot, state_hash
+from tests.book.world import ACCOUNT, D, World, folded
+from trueup.book.breaks import Breaks
+from trueup.book.snapshot import newest_time, restore, snapshot, state_hash
 from trueup.model import events as e
-from trueup.model.breaks import Share, State
-from trueup.model.errors import BadInput
+from trueup.model.differences import Break
 from trueup.model.identifiers import Seq
-from trueup.model.numbers import ONE
 
-D = Decimal
-QTY = (f"{BTC.symbol} net", "QTY")
-CASH = ("USDC", "CASH")
-DEFINED = e.InstrumentDefined(ACCOUNT, BTC)
-ADJUSTMENT = e.AdjustmentBooked(
-    ACCOUNT, "a1", 5, "UNEXPLAINED", "venue holds 1 more", "checker", BTC.symbol, quantity=ONE, price=D(100)
-)
-DETECTED = e.BreakMoved(
-    ACCOUNT,
-    *QTY,
-    "DETECT",
-    10,
-    kind="QTY",
-    severity="CRITICAL",
-    difference=ONE,
-    why=(Share("FILL_MISSING", ONE, ("fill|7",), "missing"),),
-    rest=D(0),
-    worth=D(100),
-)
-CONFIRMED = e.BreakMoved(ACCOUNT, *QTY, "CONFIRM", 11, by="CONFIRMED")
-ENDED = e.BreakMoved(ACCOUNT, *QTY, "AUTO_RESOLVE", 20, by="booked", cause="FILL_MISSING", evidence=("fill|7",))
-PROPOSED = e.AdjustmentProposed(ACCOUNT, *QTY, 12, ADJUSTMENT, "beyond the limit")
-FORBIDS = e.Restricted(ACCOUNT, 12, (BTC.symbol,), reasons=("QTY is critical",))
-CORRECTED = e.Corrected(ACCOUNT, *QTY, 13, "checker", "UNEXPLAINED", ("adjustment|a1",), D(100), ADJUSTMENT)
+DRIFT = Break("QTY", "HIGH", "DRIFT", "BTC/USDC:USDC net", "1", "1", "3", D(2), "venue holds 2 more", ("77",))
+STALE = Break("STALE_SOURCE", "HIGH", "FAILED", "snapshot", "now", None, "then", None, "the answer is 61 s old")
 
 
-def book_of(*events: e.Event) -> Book:
-    """Each admitted as it came, as a ledger does."""
-    book = Book(ACCOUNT)
-    for event in (DEFINED, *events):
-        book.admit(event)
-        book.evolve([event], Seq(book.seq + 1))
-    return book
+def outcome(*breaks: Break, status: str = "DRIFT", cut: int | None = 5) -> e.Compared:
+    return e.Compared(ACCOUNT, status, ("state.json",), cut, 3, (("DRIFT", 1), ("SYNCED", 2)), breaks)
 
 
-def approved(by: str, adjustment: str = "a1") -> e.AdjustmentApproved:
-    return e.AdjustmentApproved(ACCOUNT, adjustment, by, 13)
+def changed(found: Break, **fields: object) -> Break:
+    return msgspec.structs.replace(found, **fields)
 
 
-def test_a_break_stands_where_its_moves_led() -> None:
-    record = book_of(DETECTED, CONFIRMED).breaks.records[QTY]
-    assert (record.state, record.difference, record.why[0].cause) == (State.CONFIRMED, ONE, "FILL_MISSING")
-    with pytest.raises(BadInput, match="nobody has seen"):
-        book_of(CONFIRMED)
-    with pytest.raises(BadInput, match="the break is CONFIRMED"):
-        book_of(DETECTED, CONFIRMED, CONFIRMED)
+def test_the_newest_outcome_counts_and_moves_nothing_else() -> None:
+    world = World().buy("1", "100")
+    before = world.book
+    world.add(outcome(status="SYNCED")).add(outcome(DRIFT))
+    book = world.book
+    assert (book.breaks.outcome, book.breaks.seq) == (outcome(DRIFT), Seq(4))
+    assert (book.positions(), book.balances().keys()) == (before.positions(), before.balances().keys())
+    assert book.newest_fact() == before.newest_fact()
 
 
-def test_what_ended_longer_than_a_day_ago_is_left_to_the_journal() -> None:
-    other = e.BreakMoved(ACCOUNT, *CASH, "DETECT", 20 + KEPT_NS, kind="CASH")
-    assert set(book_of(DETECTED, ENDED, other).breaks.records) == {QTY, CASH}
-    later = e.BreakMoved(ACCOUNT, *CASH, "DETECT", 21 + KEPT_NS, kind="CASH")
-    assert set(book_of(DETECTED, ENDED, later).breaks.records) == {CASH}
-    again = e.BreakMoved(ACCOUNT, *QTY, "DETECT", 21 + KEPT_NS, kind="QTY")
-    assert book_of(DETECTED, ENDED, again).breaks.records[QTY].recurrences == 0
+def test_it_is_part_of_the_state_and_of_its_hash() -> None:
+    world = World().buy("1", "100").add(outcome(DRIFT))
+    again = restore(snapshot(world.book), lambda: ())
+    assert (again.breaks.outcome, again.breaks.seq) == (outcome(DRIFT), Seq(3))
+    assert state_hash(again) == state_hash(world.book)
+    assert state_hash(world.book) != state_hash(World().buy("1", "100").book)
 
 
-def test_corrections_of_a_day_are_kept_and_adjustments_for_good() -> None:
-    later = e.Corrected(ACCOUNT, *CASH, 14 + KEPT_NS, "checker", "FEE", ("fee|1",))
-    breaks = book_of(DETECTED, ADJUSTMENT, CORRECTED, later).breaks
-    assert breaks.corrections == [later]
-    assert breaks.adjustments == {"a1": ADJUSTMENT}
+def test_it_survives_a_fold_of_everything_again() -> None:
+    world = World().at(5).buy("1", "100").add(outcome(DRIFT)).at(1).opening_balance("10")
+    one_by_one = folded(world.events, [1] * len(world.events))
+    assert (one_by_one.breaks.outcome, one_by_one.breaks.seq) == (outcome(DRIFT), Seq(3))
 
 
-def test_an_approval_is_for_what_waits_and_each_key_gives_it_once() -> None:
-    with pytest.raises(BadInput, match="no such adjustment waits"):
-        book_of(DETECTED, approved("alice"))
-    book = book_of(DETECTED, PROPOSED, approved("alice"), approved("bob"))
-    assert book.breaks.approvals == {"a1": ("alice", "bob")}
-    for by in ("", "alice"):
-        with pytest.raises(BadInput, match="approved it already"):
-            book.admit(approved(by))
+def test_the_newest_time_of_a_snapshot_counts_facts_marks_and_the_cut_compared_at() -> None:
+    world = World().buy("1", "100")
+    assert newest_time(snapshot(world.book)) == world.time * 10**9
+    world.at(7).mark("1")
+    assert newest_time(snapshot(world.book)) == 7 * 10**9
+    assert newest_time(snapshot(world.add(outcome(cut=9 * 10**9)).book)) == 9 * 10**9
+    assert newest_time(snapshot(world.add(outcome(cut=None)).book)) == 7 * 10**9
 
 
 @pytest.mark.parametrize(
-    "settles",
+    ("one", "other"),
     [
-        ENDED,
-        CORRECTED,
-        e.AdjustmentProposed(ACCOUNT, *QTY, 14, ADJUSTMENT, "the numbers changed"),
+        (outcome(DRIFT), outcome(DRIFT, cut=99)),
+        (outcome(DRIFT, STALE), outcome(STALE, DRIFT)),
+        (outcome(DRIFT), outcome(changed(DRIFT, direction="in other words"))),
+        (outcome(STALE), outcome(changed(STALE, ours="later", direction="the answer is 62 s old"))),
+        (outcome(), msgspec.structs.replace(outcome(), source=("other.json",), compared=4, counts=())),
     ],
 )
-def test_what_settles_a_proposal_takes_its_approvals_with_it(settles: e.Event) -> None:
-    book = book_of(DETECTED, PROPOSED, approved("alice"), settles)
-    assert book.breaks.approvals == {}
-    assert list(book.breaks.proposed.values()) == ([settles] if isinstance(settles, e.AdjustmentProposed) else [])
+def test_the_same_again_is_no_news(one: e.Compared, other: e.Compared) -> None:
+    breaks = Breaks()
+    assert not breaks.told_already(one)
+    breaks.record(one, Seq(1))
+    assert breaks.told_already(other)
 
 
-def test_what_is_forbidden_holds_until_something_else_is_said() -> None:
-    assert book_of(FORBIDS).breaks.restriction == FORBIDS
-    free = e.Restricted(ACCOUNT, 20)
-    assert book_of(FORBIDS, free).breaks.restriction == free
-
-
-EVERYTHING = (DETECTED, CONFIRMED, PROPOSED, approved("alice"), FORBIDS, ADJUSTMENT, CORRECTED)
-
-
-def test_a_snapshot_holds_all_of_it() -> None:
-    book = book_of(*EVERYTHING, e.AdjustmentProposed(ACCOUNT, *CASH, 15, ADJUSTMENT, "r"), approved("bob"))
-    again = restore(snapshot(book))
-    assert state_hash(again) == state_hash(book)
-    for part in ("records", "corrections", "adjustments", "proposed", "approvals", "restriction"):
-        assert getattr(again.breaks, part) == getattr(book.breaks, part), part
-        assert getattr(again.breaks, part), part
-
-
-def test_a_book_without_breaks_is_written_as_it_was_before_there_were_any() -> None:
-    plain = book_of()
-    assert b"\x03" in snapshot(plain)[:40]
-    assert state_hash(book_of(FORBIDS)) != state_hash(plain)
-
-
-def test_folding_everything_again_leads_to_the_same() -> None:
-    opening = e.OpeningBalance(ACCOUNT, "USDC", D(5), 30, "o1")
-    paid = e.TransferBooked(ACCOUNT, ONE, "USDC", 1, "t1")
-    book = book_of(paid, *EVERYTHING, opening)  # the cut is later than what it contains, so all of it is folded anew
-    assert book.balances()["USDC"].known == D(5)
-    assert state_hash(book) == state_hash(book_of(opening, paid, *EVERYTHING))
+@pytest.mark.parametrize(
+    "other",
+    [
+        outcome(status="FAILED"),
+        outcome(DRIFT, STALE),
+        outcome(changed(DRIFT, theirs="4")),
+        outcome(changed(DRIFT, ours=None)),
+        outcome(changed(DRIFT, database="2")),
+        outcome(changed(DRIFT, evidence=())),
+        outcome(changed(DRIFT, severity="CRITICAL")),
+        outcome(changed(DRIFT, subject="ETH/USDC:USDC net")),
+        outcome(changed(DRIFT, status="PENDING")),
+        msgspec.structs.replace(outcome(DRIFT), unlisted=1),
+    ],
+)
+def test_anything_else_is_news(other: e.Compared) -> None:
+    breaks = Breaks()
+    breaks.record(outcome(DRIFT), Seq(1))
+    assert not breaks.told_already(other)
