@@ -168,7 +168,8 @@ def test_files_that_cannot_be_opened_stop_no_other(tmp_path: Path) -> None:
 def test_a_reader_is_told_what_the_book_knows(ledger: Ledger) -> None:
     assert hints_of(ledger.book, home_currency="EUR", address="0x1") == Hints([], [], "EUR", "0x1", traded=[])
     book_sources(ledger, [source("a", DEFINED, fill(1))])
-    assert hints_of(ledger.book) == Hints([PERP], [], "USDC", traded=[PERP.symbol]), "that no side is told apart proves nothing"
+    known = Hints([PERP], [], "USDC", traded=[PERP.symbol])
+    assert hints_of(ledger.book) == known, "that no side is told apart proves nothing"
     book_sources(ledger, [source("a", replace(fill(2), position_side="long"))])
     assert hints_of(ledger.book).hedging
 
