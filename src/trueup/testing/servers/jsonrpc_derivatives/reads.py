@@ -120,8 +120,8 @@ def _trades(of: Callable[[Desk, Params], Chosen]) -> Method:
 
 def _trades_by_time(of: Callable[[Desk, Params], Chosen]) -> Method:
     def read(desk: Desk, params: Params) -> object:
-        for needed in ("start_timestamp", "end_timestamp"):
-            params.integer(needed)
+        if "end_timestamp" not in params:
+            params.integer("start_timestamp")  # one of the two has to be there
         return _trades(of)(desk, params)
 
     return read
