@@ -12,7 +12,7 @@ import pytest
 from tests.conformance.venues.rigs import SocketRig, clock
 from trueup.engine.reading import Hints
 from trueup.model.errors import Rejected
-from trueup.testing.conformance import trading
+from trueup.testing.conformance import following, trading
 from trueup.testing.conformance.venues import CHECKS, Check, name, run
 from trueup.testing.servers.chaos import Chaos, VenueClock
 from trueup.testing.servers.coinbase.demo import ACCOUNT, KEY_NAME, demo_exchange, demo_keys, private_key
@@ -32,15 +32,27 @@ ON_SPOT = (
 )
 """Orders of futures cannot be changed; the others say nothing of what is held, which on spot is a balance."""
 
+WHILE_IT_SETTLES = (
+    trading.check_a_limit_order_rests_until_it_is_cancelled,
+    trading.check_times_in_force,
+    trading.check_stops_rest_and_fire,
+    trading.check_a_close_ends_flat_and_never_beyond,
+    trading.check_a_cancel_without_an_answer_is_looked_up,
+    following.check_every_connection_begins_with_a_gap,
+)
+"""The others pull once after a trade, and what is not listed by then only a later pull can tell."""
+
 FUTURE = ("BTC/USD:USD-BIP-20DEC30", Decimal(1))
 SPOT = ("BTC/USD", Decimal("0.01"))
 
 
 @asynccontextmanager
-async def coinbase(plan: WirePlan = NO_FAULTS, traded: tuple[str, Decimal] = FUTURE) -> AsyncIterator[SocketRig]:
+async def coinbase(
+    plan: WirePlan = NO_FAULTS, traded: tuple[str, Decimal] = FUTURE, settles_after: int = 0
+) -> AsyncIterator[SocketRig]:
     now = clock()
     exchange = demo_exchange(now, Random(1))
-    server = CoinbaseServer(exchange, demo_keys(), clock=now, private_max=0, public_max=0)
+    server = CoinbaseServer(exchange, demo_keys(), clock=now, private_max=0, public_max=0, settles_after=settles_after)
 
     def connect(random: Random, hints: Hints) -> CoinbaseVenue:
         return CoinbaseVenue(
@@ -72,9 +84,11 @@ async def coinbase(plan: WirePlan = NO_FAULTS, traded: tuple[str, Decimal] = FUT
                 words={"place": b'"order_configuration"', "cancel": b"/orders/batch_cancel"},
                 connect=connect,
             )
-            yield rig
+            try:
+                yield rig
+            finally:
+                await rig.aclose()
             assert bool(chaos.struck) == bool(plan.faults)
-            await rig.aclose()
 
 
 @pytest.mark.parametrize("check", [check for check in CHECKS if check is not trading.check_amendments], ids=name)
@@ -85,6 +99,11 @@ def test_coinbase_conforms(check: Check) -> None:
 @pytest.mark.parametrize("check", ON_SPOT, ids=name)
 def test_coinbase_conforms_on_spot(check: Check) -> None:
     asyncio.run(run(check, partial(coinbase, traded=SPOT)))
+
+
+@pytest.mark.parametrize("check", WHILE_IT_SETTLES, ids=name)
+def test_coinbase_conforms_where_what_is_new_is_pending_and_listed_late(check: Check) -> None:
+    asyncio.run(run(check, partial(coinbase, settles_after=2)))
 
 
 def test_an_order_of_a_future_is_not_changed_and_the_venue_says_so() -> None:

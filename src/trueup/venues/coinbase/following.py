@@ -142,6 +142,7 @@ class Following:
         for report in reports:
             if report.status in ENDED:
                 self._open.pop(report.venue_order_id, None)
+            self._traded.append(report)  # the history may have been pulled before the last of it was listed
         return reports
 
     def _remember_filled(self, order: str, filled: Decimal) -> None:
