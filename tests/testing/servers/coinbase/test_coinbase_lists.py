@@ -217,3 +217,16 @@ def test_the_time_is_the_servers() -> None:
 def test_what_cannot_be_asked_is_a_bad_request(path: str) -> None:
     status, row = Talk().ask("GET", path)
     assert (status, row["error"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_what_is_new_may_take_some_looks_until_it_shows_as_it_is() -> None:
+    talk = Talk(settles_after=2)
+    order_id = talk.placed(BTC, "BUY", MARKET, base_size="0.01")
+    looks = [talk.shown(order_id) for _ in range(3)]
+    assert [(row["status"], row["filled_size"]) for row in looks] == [
+        ("PENDING", "0"), ("PENDING", "0"), ("FILLED", "0.01"),
+    ]  # fmt: skip
+    assert [len(talk.fills()) for _ in range(4)] == [0, 0, 1, 1]
+    talk.placed(BTC, "BUY", GTC, base_size="0.01", limit_price="50000")
+    found = [len(talk.get("/orders/historical/batch?order_status=OPEN")["orders"]) for _ in range(3)]
+    assert found == [0, 0, 1], "what is pending is not open"

@@ -129,7 +129,9 @@ class Feeds:
                 self._moved.add(fact.instrument)
                 self.woken.set()
         elif USER in self.channels and (fact.status, order.status) != ("canceled", "OPEN"):  # which an edit does
-            self._tell("update", [order.update(room.history.portfolio_id)])
+            states = [order.pending(), order] if room.history.starts(fact, order) else [order]
+            for state in states:
+                self._tell("update", [state.update(room.history.portfolio_id)])
 
     def fail(self, error: Unavailable) -> None:
         """The exchange hangs up."""

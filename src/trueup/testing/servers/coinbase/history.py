@@ -4,8 +4,9 @@ Nothing is remembered of the exchange but how far its history was read, so that 
 here too.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -42,6 +43,12 @@ class Fill:
 class History:
     """One portfolio's past; :meth:`catch_up` adds what is new.
 
+    Args:
+        exchange: Where it happens.
+        account: Whose.
+        products: Of the venue.
+        settles_after: How many looks at orders find a new one pending still, and at fills a new one not there yet.
+
     Attributes:
         user_id, portfolio_id: Ids that every row carries.
         orders: By order id, oldest first.
@@ -50,7 +57,9 @@ class History:
         intent: What was asked of the venue, until the next new order takes it.
     """
 
-    def __init__(self, exchange: PaperExchange, account: AccountId, products: Products) -> None:
+    def __init__(
+        self, exchange: PaperExchange, account: AccountId, products: Products, *, settles_after: int = 0
+    ) -> None:
         self.user_id = uuid("user", account)
         self.portfolio_id = uuid("portfolio", account)
         self.orders: dict[str, Order] = {}
@@ -66,6 +75,10 @@ class History:
         self._held: dict[str, Holding] = defaultdict(Holding)
         self._realized: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
         self._seen = 0
+        self._settles_after = settles_after
+        self._looks = {"orders": 0, "fills": 0}
+        self._shown_from: dict[str, int] = {}
+        self._listed_from: list[int] = []
 
     def catch_up(self) -> "History":
         """Read what is new. Raises :class:`Unavailable` where the exchange does."""
@@ -83,6 +96,26 @@ class History:
     def order_of(self, report: OrderReported | FillBooked) -> Order | None:
         """The order that a fact is about; None where the venue does not have its market."""
         return self._by_exchange.get(report.venue_order_id)
+
+    def look(self) -> Sequence[Order]:
+        """All orders as a look at them shows them now, oldest first."""
+        self._looks["orders"] += 1
+        return [self.seen(order) for order in self.orders.values()]
+
+    def seen(self, order: Order) -> Order:
+        """An order as the last look showed it."""
+        settled = self._looks["orders"] > self._shown_from[order.order_id]
+        return order if settled or not self._settles_after else order.pending()
+
+    def list_fills(self) -> Sequence[Fill]:
+        """All fills that a look at them lists now, oldest first."""
+        self._looks["fills"] += 1
+        listed = bisect_right(self._listed_from, self._looks["fills"] - 1)
+        return self.fills[:listed]
+
+    def starts(self, report: OrderReported, order: Order) -> bool:
+        """Whether a report is the first of an order that is told to be pending first."""
+        return bool(self._settles_after) and report.status == "open" and not order.edits
 
     def working(self) -> list[Order]:
         """Orders that may still trade, oldest first."""
@@ -159,6 +192,7 @@ class History:
         )
         self.orders[order.order_id] = self._by_exchange[report.venue_order_id] = order
         self.by_client[order.intent.client_order_id] = order.order_id
+        self._shown_from[order.order_id] = self._looks["orders"] + self._settles_after
 
     def _replaced(self, order: Order, intent: Intent, report: OrderReported) -> None:
         """An order goes on under another id of the exchange."""
@@ -202,3 +236,4 @@ class History:
             "retail_portfolio_id": self.portfolio_id,
         }
         self.fills.append(Fill(row, fill.venue_time, fill.price))
+        self._listed_from.append(self._looks["fills"] + self._settles_after)

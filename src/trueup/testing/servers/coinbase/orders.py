@@ -12,7 +12,7 @@ from trueup.model.orders import OrderType, TimeInForce
 from trueup.testing.servers.coinbase.products import Product
 from trueup.testing.servers.coinbase.wire import Row, rounded, stamp
 
-Status = Literal["OPEN", "FILLED", "CANCELLED", "EXPIRED"]
+Status = Literal["PENDING", "OPEN", "FILLED", "CANCELLED", "EXPIRED"]
 
 _HUNDRED = Decimal(100)
 
@@ -82,7 +82,6 @@ class Order(msgspec.Struct):
         quantity: In base or contracts.
         value, fees: In quote, of what was filled.
         edits: As ``edit_history`` shows them.
-        edited_at, ended_at: Nanoseconds; 0 before.
         forced: Whether the venue made it, to liquidate.
     """
 
@@ -106,7 +105,7 @@ class Order(msgspec.Struct):
     @property
     def left(self) -> Decimal:
         """Quantity that may still trade."""
-        return self.quantity - self.filled if self.status == "OPEN" else ZERO
+        return self.quantity - self.filled if self.status in {"PENDING", "OPEN"} else ZERO
 
     @property
     def value(self) -> Decimal:
@@ -121,7 +120,7 @@ class Order(msgspec.Struct):
     @property
     def held(self) -> tuple[Decimal, str]:
         """What is put aside for it, and of which currency: the fee is, for a buy. Futures need margin instead."""
-        if not self.product.spot or self.status != "OPEN":
+        if not self.product.spot or not self.left:
             return ZERO, self.product.quote
         if self.side == "sell":
             return self.left, self.product.base
@@ -135,6 +134,20 @@ class Order(msgspec.Struct):
         self.fees += fee
         self.fills += 1
         self.last_fill_at = time
+
+    def pending(self) -> "Order":
+        """The same order, as if nothing had become of it yet."""
+        return Order(
+            self.order_id,
+            self.exchange_id,
+            self.product,
+            self.side,
+            self.intent,
+            self.quantity,
+            self.created_at,
+            "PENDING",
+            forced=self.forced,
+        )
 
     def row(self, user_id: str, portfolio_id: str) -> Row:
         """As ``orders/historical`` shows it."""

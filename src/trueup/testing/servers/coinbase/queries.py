@@ -27,7 +27,7 @@ def accounts(wallets: Sequence[Row], request: Request) -> Row:
 
 def orders(history: History, request: Request) -> Row:
     """``orders/historical/batch``: newest first by when they were made."""
-    every = list(history.orders.values())
+    every = history.look()
     wanted = _order_filter(history, request)
     page, before = _backwards(every, wanted, request, ORDERS_MAX, ORDERS_MAX)
     more = any(wanted(order) for order in every[:before])
@@ -40,8 +40,8 @@ def fills(history: History, products: Products, request: Request) -> Row:
 
     A full page has a cursor, also where the next one is empty: nobody promised that there is more.
     """
-    by_price = _sorted_by_price(request)
-    every = sorted(history.fills, key=lambda fill: fill.price) if by_price else history.fills
+    listed = history.list_fills()
+    every = sorted(listed, key=lambda fill: fill.price) if _sorted_by_price(request) else listed
     limit = _limit(request, FILLS_USUAL, FILLS_MAX)
     page, before = _backwards(every, _fill_filter(products, request), request, FILLS_USUAL, FILLS_MAX)
     return {"fills": [fill.row for fill in page], "cursor": cursor(before) if len(page) == limit else ""}

@@ -21,9 +21,16 @@ class Room(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(
-        cls, exchange: PaperExchange, account: AccountId, products: Products, clock: Clock, *, older_positions: bool
+        cls,
+        exchange: PaperExchange,
+        account: AccountId,
+        products: Products,
+        clock: Clock,
+        *,
+        older_positions: bool,
+        settles_after: int,
     ) -> "Room":
         """The room of an account of the exchange."""
-        history = History(exchange, account, products)
+        history = History(exchange, account, products, settles_after=settles_after)
         shows = Shows(exchange, account, products, history, clock, older_positions=older_positions)
         return cls(account, history, shows, Desk(exchange, account, products, history, shows, clock))

@@ -56,6 +56,7 @@ class CoinbaseServer:
         clock: Whose ``now`` is the venue's time, and whose ``monotonic`` the seconds of the limits.
         private_max, public_max: Requests in a second; 0 for as many as one likes.
         older_positions: Whether ``cfm/positions`` is in the form that it had before 2026.
+        settles_after: How many looks at orders find a new one pending still, and at fills a new one not there yet.
         subscribe_s, idle_s, beat_s: Of a WebSocket: until something is subscribed to; of silence; between heartbeats.
 
     Raises:
@@ -71,6 +72,7 @@ class CoinbaseServer:
         private_max: int = PRIVATE_MAX,
         public_max: int = PUBLIC_MAX,
         older_positions: bool = False,
+        settles_after: int = 0,
         subscribe_s: float = SUBSCRIBE_S,
         idle_s: float = IDLE_S,
         beat_s: float = BEAT_S,
@@ -81,7 +83,9 @@ class CoinbaseServer:
         self._guard = Guard(keys, clock)
         accounts = {key.account for key in keys}
         self._rooms = {
-            account: Room.of(exchange, account, self.products, clock, older_positions=older_positions)
+            account: Room.of(
+                exchange, account, self.products, clock, older_positions=older_positions, settles_after=settles_after
+            )
             for account in accounts
         }
         self._private, self._public = Limits(clock, private_max), Limits(clock, public_max)
@@ -282,7 +286,8 @@ class _Asked(msgspec.Struct, frozen=True):
         history = self.room.history.catch_up()
         if name not in history.orders:
             raise refusal(404, "NOT_FOUND", "order with this orderID was not found")
-        return {"order": history.orders[name].row(history.user_id, history.portfolio_id)}
+        history.look()
+        return {"order": history.seen(history.orders[name]).row(history.user_id, history.portfolio_id)}
 
     def position(self, name: str) -> Row:
         """``cfm/positions/{product_id}``."""
