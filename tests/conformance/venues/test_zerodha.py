@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import pytest
 
 from tests.conformance.venues.rigs import SocketRig, clock
 from trueup.engine.reading import Hints
+from trueup.testing.conformance.trading import TRADING, check_stops_rest_and_fire
 from trueup.testing.conformance.venues import CHECKS, Check, name, run
 from trueup.testing.servers.chaos import Chaos, VenueClock
 from trueup.testing.servers.faults import NO_FAULTS, WirePlan
@@ -30,13 +32,20 @@ UNLIMITED = dict.fromkeys(limits.USUAL, 1_000_000)
 
 
 @asynccontextmanager
-async def zerodha(plan: WirePlan = NO_FAULTS) -> AsyncIterator[SocketRig]:
+async def zerodha(plan: WirePlan = NO_FAULTS, *, transit_s: float = 0.0) -> AsyncIterator[SocketRig]:
     now = clock()
     exchange = PaperExchange(demo_markets(), clock=now, random=Random(1))
     exchange.open_account(ACCOUNT, {"INR@equity": Decimal(1_000_000_000)})
     app = demo_app()
     server = ZerodhaServer(
-        exchange, {ACCOUNT: app}, clock=now, random=Random(2), hours=always, requests_max=UNLIMITED, tick_s=0.02
+        exchange,
+        {ACCOUNT: app},
+        clock=now,
+        random=Random(2),
+        hours=always,
+        requests_max=UNLIMITED,
+        tick_s=0.02,
+        transit_s=transit_s,
     )
 
     def connect(random: Random, hints: Hints) -> ZerodhaVenue:
@@ -80,3 +89,12 @@ async def zerodha(plan: WirePlan = NO_FAULTS) -> AsyncIterator[SocketRig]:
 @pytest.mark.parametrize("check", CHECKS, ids=name)
 def test_zerodha_conforms(check: Check) -> None:
     asyncio.run(run(check, zerodha))
+
+
+SLOWLY = [check for check in TRADING if check is not check_stops_rest_and_fire]
+"""Those that look at what became of an order when they were told of it, and not when they know of it otherwise."""
+
+
+@pytest.mark.parametrize("check", SLOWLY, ids=name)
+def test_zerodha_conforms_while_orders_are_on_their_way_for_long(check: Check) -> None:
+    asyncio.run(run(check, partial(zerodha, transit_s=0.15)))

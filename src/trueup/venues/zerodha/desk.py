@@ -72,12 +72,15 @@ class Desk:
             await self._ask(calls.cancel(calls.REGULAR, order_id))
         except Rejected:
             found = await self._finder.by_id(order_id, Priority.CANCEL)
+            moving = found is not None and not _settled(found)
+            if moving:  # being placed, changed or cancelled already: Kite takes nothing meanwhile
+                found = await self._until(order_id, Priority.CANCEL, _settled)
             if found is None or found.word in orders.ENDED:
                 return None if found is None else found.report
-            if found.variety in {"", calls.REGULAR}:
+            if not moving and found.variety in {"", calls.REGULAR}:
                 raise
-            await self._ask(calls.cancel(found.variety, order_id))  # placed by somebody else, in another way
-        return (await self._until(order_id, Priority.CANCEL, lambda found: found.word in orders.ENDED)).report
+            await self._ask(calls.cancel(found.variety or calls.REGULAR, order_id))  # now, or placed in another way
+        return (await self._until(order_id, Priority.CANCEL, _ended)).report
 
     async def amend(self, order_id: str, amendment: Amendment) -> OrderReported:
         """Change a resting order, which keeps its id; one that was filled meanwhile is given as it is."""
@@ -149,8 +152,7 @@ class Desk:
 
     async def _arrived(self, order_id: str, priority: Priority, *, at_once: bool) -> State:
         """The state of an order once it is no longer on its way; once it has ended, where it is to trade at once."""
-        words = orders.ENDED.keys() if at_once else orders.ENDED.keys() | orders.RESTING
-        return await self._until(order_id, priority, lambda found: found.word in words)
+        return await self._until(order_id, priority, _ended if at_once else _settled)
 
     async def _until(self, order_id: str, priority: Priority, done: Callable[[State], bool]) -> State:
         """The state of an order that a write was taken for, once it is what was waited for, or in the end."""
@@ -210,6 +212,15 @@ class Desk:
                 raise Malformed(f"What is held of {key.native} cannot be read: {reason}.", remedy="Look at Kite.")
         held = (both.snapshot.positions or {}).get((key.symbol, "net")) if both.snapshot is not None else None
         return ZERO if held is None else held.quantity
+
+
+def _ended(found: State) -> bool:
+    return found.word in orders.ENDED
+
+
+def _settled(found: State) -> bool:
+    """Whether an order has ended or rests; any other word is one on its way."""
+    return _ended(found) or found.word in orders.RESTING
 
 
 def _of(names: Mapping[str, str], listed: Sequence[object]) -> list[rows.Row]:
