@@ -12,6 +12,7 @@ from trueup.testing.servers.jsonrpc_derivatives.history import AccountHistory
 from trueup.testing.servers.jsonrpc_derivatives.markets import Contract, Markets
 from trueup.testing.servers.jsonrpc_derivatives.orders import USER_ID
 from trueup.testing.servers.jsonrpc_derivatives.wire import Row
+from trueup.venues.paper.account import gain
 from trueup.venues.paper.exchange import PaperExchange
 from trueup.venues.paper.markets import HALF
 
@@ -67,9 +68,8 @@ class Accounts:
         with exact():
             size, cost = session.position.quantity, session.position.cost
             worth = market.worth(size, price)
-            floating = worth - cost if not contract.inverse else cost - worth
+            floating, total = history.cashbook.floating(contract), gain(market, cost, worth)
             needed = market.initial_margin * abs(worth)
-            total = floating + session.gained + session.funding
         leverage = int(market.instrument.max_leverage or ONE)
         return {
             "instrument_name": contract.name,

@@ -30,8 +30,7 @@ class Session(msgspec.Struct):
         position: With its cost since it was opened.
         marked: The same with its worth at the last settlement as its cost.
         realized: P&L of the session, funding included.
-        funding: Ever paid for it.
-        gained: P&L of the position's closed parts, ever.
+        funding: Paid for it in the session.
         settled_price: At the last settlement; None before the first.
     """
 
@@ -39,7 +38,6 @@ class Session(msgspec.Struct):
     marked: Holding
     realized: Decimal = ZERO
     funding: Decimal = ZERO
-    gained: Decimal = ZERO
     settled_price: Decimal | None = None
 
 
@@ -79,7 +77,6 @@ class Cashbook:
         session = self.sessions[contract.name]
         opens = session.position.quantity * signed >= ZERO
         realized = session.position.trade(contract.market, signed, fill.price)
-        session.gained += realized
         session.realized += session.marked.trade(contract.market, signed, fill.price)
         row = {
             **self._of(contract, session),
@@ -123,7 +120,7 @@ class Cashbook:
             "info": {"settlement_price": wire.rounded(price), "floating_pl": wire.rounded(upl)},
         }
         session.marked.cost = contract.market.worth(session.marked.quantity, price)
-        session.realized, session.settled_price = ZERO, price
+        session.realized, session.funding, session.settled_price = ZERO, ZERO, price
         self._enter("settlement", contract.currency, rpl + upl, funding.venue_time, row)
 
     def move(self, transfer: TransferBooked) -> None:
@@ -143,6 +140,10 @@ class Cashbook:
             return sum(
                 (self._marked(session, each, self._markets.price(each)) for each, session in self._in(currency)), ZERO
             )
+
+    def floating(self, contract: Contract) -> Decimal:
+        """P&L of the session, by what is held of one contract."""
+        return self._marked(self.sessions[contract.name], contract, self._markets.price(contract))
 
     def _in(self, currency: str) -> list[tuple[Contract, Session]]:
         known = [(self._markets.named(name), session) for name, session in self.sessions.items()]

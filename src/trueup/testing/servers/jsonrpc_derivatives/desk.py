@@ -37,9 +37,10 @@ class Desk(msgspec.Struct, frozen=True):
         """Milliseconds."""
         return wire.milliseconds(self.clock.now())
 
-    def remembers(self, time: int, kept: int, *, historical: bool) -> bool:
-        """Whether something of a time, in milliseconds, is among what is recent, or historical."""
-        return time <= self.now - INDEXED_MS if historical else time > self.now - kept
+    def memory(self, kept: int, *, historical: bool) -> Callable[[int], bool]:
+        """Tells whether something of a time, in milliseconds, is now among what is recent, or historical."""
+        now = self.now
+        return (lambda time: time <= now - INDEXED_MS) if historical else (lambda time: time > now - kept)
 
 
 Method = Callable[[Desk, Params], object]

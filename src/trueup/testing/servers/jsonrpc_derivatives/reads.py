@@ -70,21 +70,22 @@ def _open_orders(of: Callable[[Desk, Params], Chosen]) -> Method:
 
 def _order_state(desk: Desk, params: Params) -> object:
     placed = desk.history.orders.get(params.text("order_id"))
-    if placed is None or not _is_known(desk, placed):
+    if placed is None or not _told_still(desk)(placed):
         raise wire.refused(10004, "order_not_found")
     return placed.row()
 
 
 def _order_state_by_label(desk: Desk, params: Params) -> object:
     currency = _currency(desk, params)
-    found = desk.history.labelled(params.text("label"))
-    return [placed.row() for placed in found if placed.contract.currency == currency and _is_known(desk, placed)]
+    found, told = desk.history.labelled(params.text("label")), _told_still(desk)
+    return [placed.row() for placed in found if placed.contract.currency == currency and told(placed)]
 
 
 def _order_history(of: Callable[[Desk, Params], Chosen]) -> Method:
     def read(desk: Desk, params: Params) -> object:
         count = params.integer("count", ORDERS_USUAL, least=1, most=ORDERS_MAX)
-        offset, historical = params.integer("offset", 0), params.flag("historical")
+        offset = params.integer("offset", 0)
+        remembers = desk.memory(ORDERS_KEPT_MS, historical=params.flag("historical"))
         chosen, unfilled = of(desk, params), params.flag("include_unfilled")
         rows = [
             placed.row()
@@ -93,17 +94,17 @@ def _order_history(of: Callable[[Desk, Params], Chosen]) -> Method:
             and placed.trigger_price is None
             and (placed.filled or unfilled)
             and chosen(placed)
-            and desk.remembers(wire.milliseconds(placed.updated_at), ORDERS_KEPT_MS, historical=historical)
+            and remembers(wire.milliseconds(placed.updated_at))
         ]
         return rows[offset : offset + count]
 
     return read
 
 
-def _is_known(desk: Desk, placed: Placed) -> bool:
+def _told_still(desk: Desk) -> Callable[[Placed], bool]:
     """Whether an order's state is still told: it works, or was over not long ago."""
-    time = wire.milliseconds(placed.updated_at)
-    return placed.working or desk.remembers(time, ORDERS_KEPT_MS, historical=False)
+    remembers = desk.memory(ORDERS_KEPT_MS, historical=False)
+    return lambda placed: placed.working or remembers(wire.milliseconds(placed.updated_at))
 
 
 # --- trades -----------------------------------------------------------------------------------------------------------
@@ -134,12 +135,12 @@ def _trades_by_order(desk: Desk, params: Params) -> object:
 
 def _remembered(desk: Desk, params: Params, chosen: Chosen) -> list[Trade]:
     """Trades within the bounds of a request, in its order: whoever names where to begin is told from there on."""
-    historical, bounds = params.flag("historical"), _bounds(params)
+    remembers, bounds = desk.memory(TRADES_KEPT_MS, historical=params.flag("historical")), _bounds(params)
     found = [
         trade
         for trade in desk.history.trades
         if chosen(trade)
-        and desk.remembers(trade.time, TRADES_KEPT_MS, historical=historical)
+        and remembers(trade.time)
         and all(least <= value(trade) <= most for value, least, most in bounds)
     ]
     begins = any(name in params for name in ("start_timestamp", "start_id", "start_seq"))
