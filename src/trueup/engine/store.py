@@ -136,6 +136,7 @@ class Store:
 
         Raises:
             ViewsFailed: New ones cannot be written either, or somebody else makes them anew; booking goes on without.
+            JournalFailed: The disk refused a log that nobody has open.
         """
         if not isinstance(self._feeder, Feeder):  # written with each frame: a rebuilding is a migration there
             return

@@ -80,9 +80,9 @@ class EmbeddedStorage:
         if not isinstance(views, SqliteViews):
             raise TypeError("only views made by new_views can replace ours")
         views.swap(self.directory.views_path, last_copy=last_copy)
-        if old is not None:
+        if isinstance(old, SqliteViews):
             with suppress(ViewsFailed):  # what they could not write any more is aside with them
-                old.close()
+                old.let_go()
         return self.views()
 
     def ledgers(self) -> Sequence[AccountId]:

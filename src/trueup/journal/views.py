@@ -81,8 +81,8 @@ class SqliteViews:
         """Close this database and put it in the place of ``path``.
 
         What stood there is kept as ``<path>.damaged`` for examination; an earlier one goes. The last copy of something
-        is kept as ``<path>.last-copy-N`` and never goes. Whoever has it open may read on, and closes it before this one
-        is opened, which makes the names last. A crash in between leaves either the old database, or none and the
+        is kept as ``<path>.last-copy-N`` and never goes. Whoever has it open may read on, and lets it go before this
+        one is opened, which makes the names last. A crash in between leaves either the old database, or none and the
         journal to make it from; a disk that refuses leaves the old one.
         """
         damaged = views_files.last_copy(path) if last_copy else named(path, ".damaged")
@@ -106,6 +106,13 @@ class SqliteViews:
                 self._idle.pop().close()
             if writer is not None:
                 writer.close()  # the last to go: it copies the log into the file
+
+    def let_go(self) -> None:
+        """Release a database that was put aside: nothing is copied, and no file of its old name, which is another's."""
+        with self._turn():
+            if self._writer is not None:
+                sqlite.keep_log(self._writer, keep=True)
+        self.close()
 
     # --- writing ---
 
