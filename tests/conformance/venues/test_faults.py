@@ -11,6 +11,7 @@ import pytest
 from tests.conformance.venues.rigs import SocketRig
 from tests.conformance.venues.test_coinbase import coinbase
 from tests.conformance.venues.test_hyperliquid import hyperliquid
+from tests.conformance.venues.test_jsonrpc_derivatives import SETUPS as ENGINES
 from tests.conformance.venues.test_oanda import oanda
 from tests.conformance.venues.test_zerodha import zerodha
 from trueup.testing.conformance import following, reading
@@ -20,7 +21,13 @@ from trueup.testing.servers.faults import AnyFault, WirePlan
 
 Faulty = Callable[[WirePlan], AbstractAsyncContextManager[SocketRig]]
 
-FACTS = {"hyperliquid": "userFills", "oanda": "ORDER_FILL", "coinbase": '"update"', "zerodha": '"type":"order"'}
+FACTS = {
+    "hyperliquid": "userFills",
+    "oanda": "ORDER_FILL",
+    "coinbase": '"update"',
+    "deribit": "user.changes",
+    "zerodha": '"type":"order"',
+}
 """What a message of the stream holds that carries fills, or tells of them."""
 
 READS: Sequence[tuple[str, Sequence[AnyFault]]] = [
@@ -43,7 +50,13 @@ def messages(words: str) -> Sequence[tuple[str, AnyFault]]:
     ]
 
 
-SETUPS: dict[str, Faulty] = {"hyperliquid": hyperliquid, "oanda": oanda, "coinbase": coinbase, "zerodha": zerodha}
+SETUPS: dict[str, Faulty] = {
+    "hyperliquid": hyperliquid,
+    "oanda": oanda,
+    "coinbase": coinbase,
+    "deribit": lambda plan: ENGINES["deribit"](plan=plan),
+    "zerodha": zerodha,
+}
 
 
 @pytest.mark.parametrize(("kind", "faults"), READS, ids=lambda value: value if isinstance(value, str) else "")

@@ -70,7 +70,7 @@ async def engine(
 ) -> AsyncIterator[SocketRig]:
     now = clock()
     exchange = PaperExchange(world.markets(), clock=now, random=Random(1))
-    exchange.open_account(account, {"USDC": Decimal(10_000_000), "BTC": Decimal(20)})
+    exchange.open_account(account, {"USDC": Decimal(150_000), "BTC": Decimal(3)})
     server = serve(now, Random(2), exchange=exchange, limited=False)
     chaos = Chaos(server, plan, VenueClock(now))
     async with serving(chaos) as address:
