@@ -66,6 +66,7 @@ class Correction(msgspec.Struct, frozen=True):
         feeds: The lists of its history; empty to go by what ccxt states.
         days_back: How far back they reach; None where that is not known.
         positions: Calls that together state every position.
+        position_rows: The request that states positions, and the path to its rows: ccxt leaves some out unsaid.
         position_size: The path to a position's size in the venue's own row: where it is missing ccxt works one out.
         orders: Calls that together state every open order, with how many rows one answer holds.
         balance: What ``fetch_balance`` is asked with.
@@ -95,6 +96,7 @@ class Correction(msgspec.Struct, frozen=True):
     feeds: tuple[Feed, ...] = ()
     days_back: int | None = None
     positions: tuple[Params, ...] = ({},)
+    position_rows: tuple[str, str] | None = None
     position_size: str = ""
     orders: tuple[Params, ...] = ({},)
     orders_page: int = ORDERS_MAX
@@ -130,6 +132,7 @@ _OKX_KINDS: tuple[Params, ...] = ({"type": "swap"}, {"type": "future"}, {"type":
 
 CORRECTIONS: Mapping[str, Correction] = {
     "binanceusdm": Correction(
+        position_rows=("positionRisk", ""),
         position_size="positionAmt",
         feeds=(
             Feed("fetch_my_trades", "trade", page=1000, days=7, by_symbol=True),
@@ -165,6 +168,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         options={"warnOnFetchOpenOrdersWithoutSymbol": False},
     ),
     "bybit": Correction(
+        position_rows=("v5/position/list", "result.list"),
         position_size="size",
         feeds=(
             *(
@@ -210,6 +214,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         hedged_fills=False,
     ),
     "okx": Correction(
+        position_rows=("account/positions", "data"),
         position_size="pos",
         feeds=(
             *(Feed("fetch_my_trades", "trade", kind, page=100, days=30) for kind in _OKX_KINDS),
@@ -228,6 +233,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         options={"fetchMarkets": {"types": ["spot", "future", "swap"]}},
     ),
     "krakenfutures": Correction(
+        position_rows=("openpositions", "openPositions"),
         position_size="size",
         feeds=(
             Feed("fetch_my_trades", "trade", page=100, days=3_650, until="lastFillTime", iso=True),
@@ -242,6 +248,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         find_by="cliOrdId",
     ),
     "bitget": Correction(
+        position_rows=("v2/mix/position/all-position", "data"),
         position_size="total",
         feeds=(
             Feed("fetch_my_trades", "trade", page=100, days=7, by_symbol=True),
@@ -271,6 +278,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         ),
     ),
     "kucoinfutures": Correction(
+        position_rows=("positions", "data"),
         position_size="currentQty",
         feeds=(
             Feed("fetch_my_trades", "trade", page=1000, days=7, until="endAt"),
@@ -298,6 +306,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         cannot=("Balances are those of the futures account in USDT.",),
     ),
     "deribit": Correction(
+        position_rows=("get_positions", "result"),
         position_size="size",
         feeds=(Feed("fetch_my_trades", "trade", page=100, days=3_650, by_symbol=True),),
         positions=({},),
@@ -307,6 +316,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         cannot=("Funding is part of the daily settlement there, and no list of it is read: it shows as cash.",),
     ),
     "hyperliquid": Correction(
+        position_rows=("info", "assetPositions"),
         position_size="position.szi",
         feeds=(
             Feed("fetch_my_trades", "trade", page=2000, days=3_650),

@@ -11,9 +11,10 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from trueup.model.errors import BadInput
+from trueup.model.errors import BadInput, Malformed
 from trueup.model.times import NS_PER_MS, NS_PER_SECOND
 from trueup.ports import Clock
+from trueup.venues import rows
 from trueup.venues.ccxt.guard import Admitting, admission, permitted
 from trueup.venues.transport.secrets import Secret
 
@@ -62,7 +63,14 @@ class Guarded(Admitting):
             retries = {"maxRetriesOnFailure": RETRIES, "maxRetriesOnFailureDelay": RETRY_PAUSE_MS}
             params = {**(params or {}), **retries}
         with admission():
-            return await super().request(path, api, method, {} if params is None else params, config or {})  # type: ignore[misc] # ccxt's
+            answer = await super().request(path, api, method, {} if params is None else params, config or {})  # type: ignore[misc] # ccxt's
+        if not isinstance(answer, dict | list):  # ccxt would take it for an answer without rows
+            raise Malformed(
+                f"{self.id} answered {method} {path} with no JSON: {rows.shown(answer)}.",
+                remedy="Something stands between us and the exchange, or it is being repaired; ask again later.",
+            )
+        permit.answers.append((path, answer))
+        return answer
 
     async def fetch(self, url: str, method: str = "GET", headers: object = None, body: object = None) -> object:
         """The last step before the network."""

@@ -55,11 +55,13 @@ class Permit(msgspec.Struct):
         orders: Whether it may place, change or cancel an order.
         urgent: Whether it goes ahead of the rate limiter.
         sent: Whether an order's request left, as far as we know.
+        answers: What the venue answered, by the path of each request.
     """
 
     orders: bool = False
     urgent: bool = False
     sent: bool = False
+    answers: list[tuple[str, object]] = msgspec.field(default_factory=list)
 
 
 _PERMIT: ContextVar[Permit | None] = ContextVar("_PERMIT", default=None)

@@ -81,8 +81,9 @@ async def pages(
     await session.ready()
     now = session.clock.now() // NS_PER_MS
     traded = set(symbols)
+    start = _begin(session, cursor, now)
     longest = int(min((feed.days for feed in feeds), default=DAYS_BACK) * DAY_MS)
-    ahead = _stretches(_begin(session, cursor, now), now + AHEAD_MS, longest)
+    ahead = _stretches(start, now + AHEAD_MS, longest)
     while ahead:
         stretch = ahead.pop()
         try:
@@ -92,7 +93,7 @@ async def pages(
                 ahead += reversed(stretch.parts(cut.times))
                 continue
             raise _too_many(session, stretch) from None
-        yield told, str(max(stretch.begin, min(stretch.end, now - OVERLAP_MS)))
+        yield told, str(max(start, min(stretch.end, now - OVERLAP_MS)))
 
 
 async def _told(session: Session, feeds: Sequence[Feed], traded: set[str], stretch: Stretch) -> Sequence[Fact]:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from trueup.model.errors import BadInput, Rejected, Unavailable, VenueError
+from trueup.model.errors import BadInput, Malformed, OutcomeUnknown, Rejected, Unavailable, VenueError
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
 from trueup.ports import Clock, Refused
@@ -98,6 +98,11 @@ class Session:
         """
         return await self._within(method, arguments, Permit(urgent=priority.urgent), READ_S)
 
+    async def seen(self, method: str, *arguments: object) -> tuple[object, Sequence[tuple[str, object]]]:
+        """The same, with what the venue itself answered, by the path of each request. Raises :class:`VenueError`."""
+        permit = Permit()
+        return await self._within(method, arguments, permit, READ_S), permit.answers
+
     async def order(self, method: str, *arguments: object) -> object:
         """The answer of one of ccxt's unified methods that places, changes or cancels an order; it is sent once.
 
@@ -178,6 +183,11 @@ class Session:
             with permitting(permit):
                 async with asyncio.timeout(wait_s):
                     answer: object = await getattr(self.exchange, method)(*arguments)
+        except Malformed as error:  # no JSON where an answer should be
+            self.breaker.failed()
+            if permit.sent:
+                raise OutcomeUnknown(error.message, remedy="Look it up before sending anything again.") from error
+            raise
         except VenueError:  # of our own gate
             self.breaker.abandoned()
             raise

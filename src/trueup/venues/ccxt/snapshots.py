@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from trueup.model.differences import VenueSnapshot
-from trueup.model.errors import Malformed, VenueError
+from trueup.model.errors import BadInput, Malformed, VenueError
+from trueup.model.numbers import parse_decimal
 from trueup.ports import Refused
 from trueup.venues import rows
 from trueup.venues.ccxt import state
-from trueup.venues.ccxt.context import Context
+from trueup.venues.ccxt.context import Context, at
 from trueup.venues.ccxt.session import Session
 from trueup.venues.files import merge_snapshots
 
@@ -41,10 +42,17 @@ async def snapshot(session: Session) -> VenueSnapshot:
 
 
 async def positions(session: Session) -> VenueSnapshot:
-    """What is held. Raises :class:`VenueError`."""
+    """What is held.
+
+    Raises:
+        VenueError: It could not be had, or ccxt left a position out.
+    """
     found: list[object] = []
     for params in session.correction.positions:
-        found += _list(session, "fetch_positions", await session.call("fetch_positions", None, dict(params)))
+        answer, told = await session.seen("fetch_positions", None, dict(params))
+        listed = _list(session, "fetch_positions", answer)
+        _require_all(session, listed, told)
+        found += listed
     session.look_for_sides(found)
     return _kept(session, found, state.positions)
 
@@ -76,6 +84,31 @@ async def open_orders(session: Session) -> VenueSnapshot:
             )
         found += answer
     return _kept(session, found, state.open_orders)
+
+
+def _require_all(session: Session, listed: Sequence[object], told: Sequence[tuple[str, object]]) -> None:
+    """Hold ccxt's positions against the venue's own rows: as many of them have a size, or :class:`Malformed`."""
+    if session.correction.position_rows is None:
+        return
+    request, path = session.correction.position_rows
+    stated = [at(answer, path) for asked, answer in told if asked == request]
+    held = sum(
+        _sized(row, session.correction.position_size) for part in stated if isinstance(part, list) for row in part
+    )
+    kept = sum(_sized(row, "contracts") for row in listed)
+    if not any(isinstance(part, list) for part in stated) or held != kept:
+        raise Malformed(
+            f"{session.exchange.id} states {held} positions, and ccxt tells of {kept}.",
+            remedy="The exchange may have changed its answers; see whether a newer ccxt reads them.",
+        )
+
+
+def _sized(row: object, path: str) -> bool:
+    """Whether a row has a size; one that does not say has one, since it may."""
+    try:
+        return parse_decimal(at(row, path), path) != 0
+    except BadInput:
+        return True
 
 
 def _kept(session: Session, items: Sequence[object], parse: _Parse) -> VenueSnapshot:

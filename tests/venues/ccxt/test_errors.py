@@ -1,0 +1,173 @@
+"""What ccxt's exceptions come to: for an order only a sure refusal is one, and no message holds a secret."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+
+from tests.venues.ccxt.replay import CREDENTIALS, Replay, replaying, saved
+from tests.venues.ccxt.worlds import WORLDS
+from trueup.model.errors import (
+    AuthenticationFailed,
+    Malformed,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    VenueError,
+)
+from trueup.model.orders import OrderRequest
+from trueup.venues.ccxt.errors import judge
+from trueup.venues.ccxt.live import CcxtVenue
+
+BTC = "BTC/USDT:USDT"
+PLACED = "POST /fapi/v1/order"
+ORDER = OrderRequest(BTC, "buy", Decimal("0.010"), "ours", order_type="limit", price=Decimal(50_000))
+
+
+@asynccontextmanager
+async def binance() -> AsyncIterator[tuple[CcxtVenue, Replay]]:
+    async with replaying("binanceusdm", WORLDS["binanceusdm"]()) as (venue, replay):
+        await venue.instruments()
+        yield venue, replay
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (400, {"code": -1111, "msg": "Precision is over the maximum defined for this asset."}, Rejected),
+        (400, {"code": -2010, "msg": "NEW_ORDER_REJECTED"}, Rejected),
+        (401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, AuthenticationFailed),
+        (429, {"code": -1003, "msg": "Too many requests"}, RateLimited),
+        (400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, Unavailable),
+        (408, {"code": -1007, "msg": "Timeout waiting for response from backend server."}, OutcomeUnknown),
+        (500, {"code": -1000, "msg": "An unknown error occurred"}, OutcomeUnknown),
+        (503, {"msg": "Unknown error, please check your request or try again later."}, OutcomeUnknown),
+        (400, {"code": -987654, "msg": "a code that nobody knows"}, OutcomeUnknown),
+        (200, {"no": "order"}, OutcomeUnknown),
+        (200, "no JSON object", OutcomeUnknown),
+    ],
+)
+def test_what_an_answer_to_an_order_means(status: int, body: object, error: type[VenueError]) -> None:
+    async def main() -> None:
+        async with binance() as (venue, replay):
+            replay.answers[PLACED], replay.status = saved(body), status
+            with pytest.raises(error) as told:
+                await venue.place(ORDER)
+            assert type(told.value) is error
+            assert [request.method for request in replay.asked].count("POST") == 1
+            for secret in CREDENTIALS.values():
+                assert secret not in str(told.value)
+
+    asyncio.run(main())
+
+
+def test_an_order_whose_connection_breaks_is_not_repeated_and_its_outcome_unknown() -> None:
+    async def main() -> None:
+        async with binance() as (venue, _):
+            asked = asyncio.Event()
+            sent = 0
+
+            async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                nonlocal sent
+                await reader.readuntil(b"\r\n\r\n")
+                sent += 1
+                asked.set()
+                writer.close()
+
+            server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            venue._exchange.urls["api"]["fapiPrivate"] = f"http://127.0.0.1:{port}/fapi/v1"
+            with pytest.raises(OutcomeUnknown):
+                await venue.place(ORDER)
+            assert asked.is_set()
+            assert sent == 1
+            server.close()
+            await server.wait_closed()
+
+    asyncio.run(main())
+
+
+def test_an_order_that_never_left_may_be_sent_again() -> None:
+    async def main() -> None:
+        async with binance() as (venue, _):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            venue._exchange.urls["api"]["fapiPrivate"] = f"http://127.0.0.1:{port}/fapi/v1"
+            with pytest.raises(Unavailable):
+                await venue.place(ORDER)
+
+    asyncio.run(main())
+
+
+def test_a_read_that_fails_is_made_again_and_then_unavailable() -> None:
+    async def main() -> None:
+        async with binance() as (venue, replay):
+            replay.status = 503
+            before = len(replay.asked)
+            with pytest.raises(VenueError) as told:
+                await venue.snapshot()
+            assert isinstance(told.value, Unavailable)
+            per_path = [request.path for request in replay.asked[before:]]
+            assert max(map(per_path.count, per_path)) == 3
+            assert "signature" not in str(told.value)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"5", b"[[1,2", b'{"positions":[]}', b"[5]", b'[{"positionAmt":"1"}]', b""]
+)
+def test_an_answer_that_is_none_is_not_taken_for_no_positions(body: bytes) -> None:
+    async def main() -> None:
+        async with binance() as (venue, replay):
+            replay.answers["GET /fapi/v3/positionRisk"] = body
+            snapshot = await venue.snapshot()
+            assert snapshot.positions is None
+            assert "positions" in snapshot.failed
+            assert snapshot.balances
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_ccxt_cannot_read_is_malformed() -> None:
+    async def main() -> None:
+        async with binance() as (venue, replay):
+            replay.answers["GET /fapi/v1/openOrders"] = saved([5])
+            snapshot = await venue.snapshot()
+            assert "ccxt cannot read the answer" in snapshot.failed["open_orders"]
+
+    asyncio.run(main())
+
+
+def test_no_message_holds_the_query_of_an_address_or_a_credential() -> None:
+    words = "okx GET https://x.example/api?sign=abc&key=the-key failed for the-key"
+    told = judge(ValueError(words), where="okx fetch_balance", order_left=False, secrets=["the-key"])
+    assert isinstance(told, Malformed)
+    assert str(told).startswith(
+        "okx fetch_balance: ccxt cannot read the answer: ValueError: okx GET https://x.example/api "
+    )
+    assert "the-key" not in str(told)
+
+
+def test_a_venue_that_keeps_failing_is_left_alone_but_for_what_is_urgent() -> None:
+    async def main() -> None:
+        async with binance() as (venue, replay):
+            replay.status = 503
+            for _ in range(3):
+                with pytest.raises(VenueError):
+                    await venue.snapshot()
+            before = len(replay.asked)
+            with pytest.raises(Unavailable, match="left alone"):
+                await venue.snapshot()
+            assert len(replay.asked) == before
+            replay.answers["DELETE /fapi/v1/order"] = b"{}"
+            with pytest.raises(VenueError):
+                await venue.cancel(BTC, "77")
+            assert len(replay.asked) > before
+
+    asyncio.run(main())
