@@ -126,6 +126,16 @@ def test_a_signal_ends_once() -> None:
         told(SIGNAL, DONE, DONE)
 
 
+def test_shares_of_venues_are_put_on_record_where_they_span_accounts() -> None:
+    checked = e.AllocationChecked(CONTROL, 1, "USD", D(100), (e.VenueShare("oanda", D("0.2"), None),), D("0.05"))
+    assert told(checked).seq == 1
+    with pytest.raises(BadInput, match="it spans accounts"):
+        told(replace(checked, account=ACCOUNT), account=ACCOUNT)
+    with pytest.raises(BadInput) as refusal:
+        told(replace(checked, portfolio_value=D("NaN")))
+    assert refusal.value.field == "portfolio_value"
+
+
 def test_the_ledger_control_may_say_where_things_came_from() -> None:
     book = told(e.Quarantined(CONTROL, "", "why", b""), e.SourceRead(CONTROL, "file", "00", "signals", 1, 0))
     assert book.quarantined == 1

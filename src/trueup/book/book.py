@@ -99,7 +99,7 @@ class Book:
             BadInput: A number that cannot be, an amount without its currency, or an event of another ledger.
             StaleVersion: A statement that was made without knowing the newest one.
         """
-        if self.account == CONTROL or type(event) in STATEMENTS:
+        if self.account == CONTROL or type(event) in STATEMENTS or type(event) is e.AllocationChecked:
             refuse(event, self.account, self.control)
         if type(event) in BREAK_EVENTS:
             self.breaks.refuse(cast("BreakEvent", event))
@@ -327,6 +327,9 @@ class Book:
         """Provenance moves nothing; what it says of the account is kept."""
         self.learnt.update(event.learnt)
 
+    def _on_record(self, event: e.AllocationChecked) -> None:
+        """It moves nothing; who wants the past of it reads the journal."""
+
     def _cursor(self, event: e.CursorMoved) -> None:
         self.cursor = event.cursor
 
@@ -450,6 +453,7 @@ class Book:
         e.Quarantined: _quarantined,
         e.SourceRead: _source,
         e.CursorMoved: _cursor,
+        e.AllocationChecked: _on_record,
         e.Compared: _compared,
         **dict.fromkeys(BREAK_EVENTS, _of_a_break),
         **dict.fromkeys(STATEMENTS, _stated),

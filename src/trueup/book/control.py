@@ -12,7 +12,7 @@ import msgspec
 
 from trueup.model.body import Body
 from trueup.model.errors import BadInput, StaleVersion
-from trueup.model.events import Quarantined, SourceRead
+from trueup.model.events import AllocationChecked, Quarantined, SourceRead
 from trueup.model.identifiers import CONTROL, AccountId, Seq
 from trueup.model.statements import (
     SIGNAL_ENDS,
@@ -136,6 +136,8 @@ def refuse(event: Body, account: AccountId, control: Control) -> None:
             _require_one_of("status", event.status, SIGNAL_ENDS)
             _require_json("details", event.details)
             _require_waiting(event.fingerprint, control)
+        case AllocationChecked():
+            _require_control(account)
         case Quarantined() | SourceRead():
             return
         case _:

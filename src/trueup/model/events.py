@@ -8,6 +8,8 @@ nanoseconds UTC. ``account`` is the ledger the event belongs to.
 from decimal import Decimal
 from typing import Literal
 
+import msgspec
+
 from trueup.model.body import Body
 from trueup.model.breaks import Share
 from trueup.model.differences import Break
@@ -486,6 +488,33 @@ class Restricted(Body, frozen=True, tag="restricted/1"):
     reasons: tuple[str, ...] = ()
 
 
+class VenueShare(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A venue's share of the portfolio: its target, and what it was; None where that was not known."""
+
+    venue: str
+    target: Decimal
+    actual: Decimal | None
+
+
+class AllocationChecked(Body, frozen=True, tag="allocation/1"):
+    """The shares of all venues were held against their targets; it stands in the ledger ``control``.
+
+    Attributes:
+        at: Our time in nanoseconds.
+        portfolio_value: Of everything, in ``reporting``.
+        tolerance: Drift that was too much.
+        table: The version of the table of assets.
+    """
+
+    account: AccountId
+    at: int
+    reporting: str
+    portfolio_value: Decimal
+    shares: tuple[VenueShare, ...]
+    tolerance: Decimal
+    table: str = ""
+
+
 PositionFact = (
     FillBooked
     | FeeCharged
@@ -512,6 +541,7 @@ Decision = (
     | AdjustmentProposed
     | AdjustmentApproved
     | Restricted
+    | AllocationChecked
     | PortfolioStateSaved
     | PyramidingStateSaved
     | PositionDetailsSaved
