@@ -20,6 +20,7 @@ from trueup.ports import LiveVenue
 from trueup.settings import AccountSettings, load_settings
 from trueup.venues.coinbase.live import CoinbaseVenue
 from trueup.venues.hyperliquid.live import HyperliquidVenue
+from trueup.venues.jsonrpc_derivatives.live import EngineVenue
 from trueup.venues.oanda.live import OandaVenue
 from trueup.venues.paper.server import PaperServer
 
@@ -157,3 +158,34 @@ def test_a_venue_without_a_connection_is_said() -> None:
     account = AccountSettings(account=account_id("elsewhere", "main"))
     with pytest.raises(BadInput, match="no connection to this venue"):
         live_venue(account, environment={}, clock=SystemClock(), random=Random(1), hints=Hints())
+
+
+def test_an_account_at_deribit_is_at_the_address_of_its_environment(tmp_path: Path) -> None:
+    text = '[accounts."deribit:main"]\nstage = "trade"\nkey = "env:ID"\nsecret = "env:SECRET"\n'
+    addresses = {"live": "https://www.deribit.com/api/v2", "test": "https://test.deribit.com/api/v2"}
+
+    async def main() -> None:
+        for environment, address in addresses.items():
+            settings = f'{text}environment = "{environment}"\n'
+            venue = connected(tmp_path, settings, {"ID": "amanda", "SECRET": "AMANDASECRECT"})
+            assert isinstance(venue, EngineVenue)
+            assert venue._rest_url == address
+            await venue.aclose()
+        with pytest.raises(BadInput, match="this variable is not set"):
+            connected(tmp_path, text, {"ID": "amanda"})
+
+    asyncio.run(main())
+
+
+def test_an_account_at_coinbases_derivatives_gateway_is_one_of_its_own(tmp_path: Path) -> None:
+    text = '[accounts."coinbase_derivatives:main"]\nstage = "trade"\nkey = "env:NAME"\nsecret = "env:PEM"\n'
+    environment = {"NAME": "organizations/1/apiKeys/2", "PEM": "-----BEGIN EC PRIVATE KEY-----\nAAAA\n"}
+
+    async def main() -> None:
+        venue = connected(tmp_path, text, environment)
+        assert isinstance(venue, EngineVenue)
+        assert venue.account == "coinbase_derivatives:main"
+        assert venue._rest_url == "https://drb.coinbase.com/api/v2"
+        await venue.aclose()
+
+    asyncio.run(main())
