@@ -49,8 +49,11 @@ def test_the_official_client_logs_in_trades_and_sees_what_happened(judge: Judge)
     truth = exchange.truth(ACCOUNT)
     held = {"NSE:INFY:MIS": -4, "NSE:SBIN:CNC": 3, "NFO:NIFTY30DECFUT:NRML": -65, "MCX:LEADMINI30DECFUT:NRML": 2}
     assert saw["positions"] == held
-    assert (truth.positions["NFO.NIFTY30DECFUT.NRML/INR:INR"], truth.positions["NSE.SBIN.MIS/INR:INR"]) == (-65, 1)
-    assert (truth.balances["NSE.SBIN.CNC@equity"], saw["moved"]) == (2, True)
+    assert (truth.positions["NFO.NIFTY30DECFUT.NRML/INR:INR"], truth.positions["NSE.SBIN.MIS/INR:INR"]) == (
+        D(-65),
+        D(1),
+    )
+    assert (truth.balances["NSE.SBIN.CNC@equity"], saw["moved"]) == (D(2), True)
     assert (saw["multipliers"]["LEADMINI30DECFUT"], saw["multipliers"]["SBIN"]) == (1_000, 1)
     assert (saw["holdings"], saw["cash"], saw["commodity"]) == ({"INFY": 10}, 1_000_000, True)
     assert len(saw["trades"]) == len(truth.trade_ids) == 4

@@ -38,7 +38,7 @@ class Venue:
         self.grows, self.backwards = list(grows), backwards
 
     async def ask(self, call: Call) -> bytes:
-        first, to = self._range(urlsplit(call.path).path, call.query)
+        first, to = self._range(urlsplit(call.path).path, {name: str(value) for name, value in call.query.items()})
         within = [row for row in self.rows if first <= int(row["id"]) <= to and int(row["id"]) not in self.gone]
         given = [row for row in within if int(row["id"]) not in self.late][: self.page]
         self.late.difference_update(int(row["id"]) for row in within)

@@ -29,7 +29,8 @@ class Followed:
         self.talk = Conversation(self.history)
 
     async def ask(self, call: Call) -> bytes:
-        first = int(call.query.get("from", 0)) or int(call.query["id"]) + 1
+        asked = {name: int(str(value)) for name, value in call.query.items()}
+        first = asked.get("from", 0) or asked["id"] + 1
         listed = [row for row in self.rows if int(row["id"]) >= first]
         return json.dumps({"transactions": listed, "lastTransactionID": self.rows[-1]["id"]}).encode()
 
