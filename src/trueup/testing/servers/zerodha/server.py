@@ -96,7 +96,10 @@ class ZerodhaServer:
         await asgi.reply(send, self.answer(await asgi.request(scope, receive)))
 
     def _post(self) -> None:
-        """See to it that the apps' postbacks are posted, from the first request on."""
+        """See to it that the apps' postbacks are posted, from the first request on. Raises what ended that."""
+        for task in self._posting:
+            if task.done():
+                task.result()
         if not self._posting:
             rooms = [room for room in self._rooms.values() if room.app.postback_url]
             self._posting = [asyncio.ensure_future(post(room.app, room.books)) for room in rooms]
