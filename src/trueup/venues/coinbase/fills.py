@@ -7,7 +7,7 @@ cost and cash are those of an account in which it never happened. Its identity i
 same whether a reversal says it, a correction, or both. It needs the fill's own terms, so that must have been read.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -41,10 +41,7 @@ class _Step(msgspec.Struct, frozen=True):
     kind: str
     trade: str
     fill: FillBooked
-
-    @property
-    def key(self) -> Key:
-        return self.fill.venue_trade_id, terms(self.fill)
+    key: Key
 
     @property
     def when(self) -> tuple[int, int, str]:
@@ -76,12 +73,18 @@ class Trades:
             touched[step.trade] = None
         fills: dict[Key, FillBooked] = {}
         for trade in touched:
-            booked, problems = _told(self._by_trade[trade].values())
-            fills.update(((fill.venue_trade_id, terms(fill)), fill) for fill in booked)
+            story = self._by_trade[trade]
+            if len(story) == 1:  # by far the most frequent
+                (step,) = story.values()
+                if step.kind == _FILL:
+                    fills[step.key] = step.fill
+                    continue
+            booked, problems = _told(story.values())
+            fills.update((_key(fill), fill) for fill in booked)
             refused += [rows.refused(context.name, *own[key], error) for key, error in problems if key in own]
         self._forget_oldest()
         refused.sort(key=lambda refusal: refusal.row)
-        return sorted(fills.values(), key=lambda f: (order_key(f), str(terms(f)))), list(used.values()), refused
+        return _in_order(fills), list(used.values()), refused
 
     def _keep(self, step: _Step) -> None:
         story = self._by_trade.pop(step.trade, {})
@@ -91,6 +94,17 @@ class Trades:
     def _forget_oldest(self) -> None:
         while len(self._by_trade) > TRADES_MAX:
             del self._by_trade[next(iter(self._by_trade))]
+
+
+def _in_order(fills: Mapping[Key, FillBooked]) -> Sequence[FillBooked]:
+    """Fills in venue order; those that claim one id, by their terms."""
+    if len({identity for identity, _ in fills}) == len(fills):
+        return sorted(fills.values(), key=order_key)
+    return sorted(fills.values(), key=lambda fill: (order_key(fill), str(terms(fill))))
+
+
+def _key(fill: FillBooked) -> Key:
+    return fill.venue_trade_id, terms(fill)
 
 
 def _told(story: Iterable[_Step]) -> tuple[list[FillBooked], list[tuple[Key, BadInput]]]:
@@ -179,7 +193,7 @@ def _step(context: Context, row: Row, used: dict[str, Instrument]) -> _Step:
         venue_sequence=rows.moment(row, "sequence_timestamp") if row.get("sequence_timestamp") else time,
     )
     used[instrument.symbol] = instrument
-    return _Step(kind, rows.identifier(row, "trade_id"), fill)
+    return _Step(kind, rows.identifier(row, "trade_id"), fill, _key(fill))
 
 
 def _quantity(row: Row, instrument: Instrument, price: Decimal, *, signed: bool) -> Decimal:
