@@ -94,6 +94,23 @@ def test_an_account_is_imported_and_compared_over_sockets(trueup: Trueup, rehear
     assert position["account"] == account
 
 
+def test_an_account_whose_deposits_are_not_told_is_looked_at_and_imported(
+    trueup: Trueup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = served(tmp_path, "coinbase")
+    for name, value in made.told["environment"].items():
+        monkeypatch.setenv(name, value)
+    words = ("--config", made.config)
+    looked = trueup("venues", "check", "coinbase:main", *words)
+    assert (looked.code, looked.err) == (0, "")
+    assert "The key may view and trade" in looked.out
+    first = trueup("import", "--venue", "coinbase", *words, "--json")
+    assert (first.code, first.json["booked_kinds"]["fill"]) == (0, 1)
+    compared = trueup("reconcile", "--account", "coinbase:main", *words)
+    assert "BTC/USD:USD-BIP-20DEC30 net  SYNCED" in compared.out
+    assert ended(made) == ""
+
+
 def test_a_pull_may_begin_at_a_time(trueup: Trueup, rehearsal: Rehearsal) -> None:
     words = ("import", "--venue", rehearsal.told["venue"], "--config", rehearsal.config)
     later = trueup(*words, "--since", "2100-01-01", "--json")
