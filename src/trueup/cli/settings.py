@@ -68,12 +68,11 @@ def _rows(settings: "Settings") -> Iterator[tuple[str, object, str]]:
     plain: dict[str, object] = msgspec.to_builtins(settings)
     plain.pop("sources")
     plain.pop("accounts")
-    shares, corrections = plain.pop("allocation"), plain.pop("corrections")
+    tables = {name: plain.pop(name) for name in ("allocation", "corrections", "rates", "assets")}
     yield from (row(key, value) for key, value in plain.items())
-    if isinstance(shares, dict):
-        yield from (row(f"allocation.{venue}", share) for venue, share in shares.items())
-    if isinstance(corrections, dict):
-        yield from (row(f"corrections.{name}", value) for name, value in corrections.items())
+    for table, said in tables.items():
+        if isinstance(said, dict):
+            yield from (row(f"{table}.{name}", value) for name, value in said.items())
     for name, account in settings.accounts.items():
         yield row(f"accounts.{name}.venue", account.venue)
         values: dict[str, object] = msgspec.to_builtins(account)

@@ -23,8 +23,10 @@ from trueup.settings.values import (
     between,
     has_password,
     is_reference,
+    named,
     nearest,
     one_of,
+    rate,
 )
 
 STORE_VARIABLES = ("TRUEUP_STORE", "TRUEUP_DATA")
@@ -52,7 +54,7 @@ _SECRETS: Sequence[tuple[str, KeyPath]] = (
 )
 """The same for what belongs to an account that is named otherwise; elsewhere the variable is nobody's."""
 
-_DEPTH = {"allocation": 2, "corrections": 2, "accounts": 3}
+_DEPTH = {"allocation": 2, "corrections": 2, "rates": 2, "assets": 2, "accounts": 3}
 """How many tables deep keys stand, themselves included; what is deeper is a value of the wrong kind."""
 
 _PLACES = frozenset({"store", "backup", "db_path", "token_file"})
@@ -176,6 +178,8 @@ class _Reading:
             **values,
             allocation=self._allocation(),
             corrections=self._corrections(),
+            rates=self._named("rates", rate),
+            assets=self._named("assets", named),
             accounts={account.account: account for account in accounts},
             sources={".".join(key): given.sources[key] for key in given.values if key[-1]},
         )
@@ -201,6 +205,15 @@ class _Reading:
         if sum(shares.values()) > 1:
             given.refuse(("allocation",), "more than all there is", "Let the shares add up to 1 at most.")
         return shares
+
+    def _named(self, table: str, read: Read) -> Mapping[str, Any]:
+        """A table of which the names are a person's own."""
+        given = self._given
+        found = {name: given.take(key, read) for name, key in given.below(table).items() if name}
+        for name in found:
+            if table == "rates" and not all(name.partition("/")):
+                given.refuse((table, name), "not a pair of currencies", 'Write it like "USDC/USD" = 1.')
+        return {name: value for name, value in found.items() if value is not None}
 
     def _corrections(self) -> Corrections:
         given = self._given

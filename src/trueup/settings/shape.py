@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
+from trueup.model.assets import Named
 from trueup.model.errors import BadInput
 from trueup.model.identifiers import AccountId
 from trueup.model.venues import Stage
@@ -283,6 +284,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         liquidation_threshold: Distance to liquidation, in per cent of the price, below which a position is at risk.
         allocation: Target share of each venue in all that is held; together at most 1.
         corrections: What is put right without asking.
+        reporting_currency: In which what is held everywhere is added up.
+        rates: Fixed ones, by ``BASE/QUOTE``; they go before the market's.
+        assets: Names of coins that stand for an asset, beside those known; each with the units that one of it is.
         accounts: By their id.
         sources: Where each value comes from, by its key: a line of the file, or the name of a variable.
     """
@@ -294,6 +298,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     liquidation_threshold: Decimal = Decimal(5)
     allocation: Mapping[str, Decimal] = ALLOCATION
     corrections: Corrections = Corrections()
+    reporting_currency: str = "USD"
+    rates: Mapping[str, Decimal] = {}
+    assets: Mapping[str, Named] = {}
     accounts: Mapping[AccountId, AccountSettings] = {}
     sources: Mapping[str, str] = {}
 

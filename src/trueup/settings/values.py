@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from trueup.model.assets import Named
 from trueup.model.differences import Kind
 from trueup.model.venues import Stage
 
@@ -167,12 +168,30 @@ def has_password(address: str) -> bool:
     return parts.password is not None or "password" in parts.query
 
 
+def rate(value: object) -> Decimal:
+    """What one unit is worth in another currency."""
+    number = _decimal(value)
+    if not number > 0:
+        raise Wrong("not a positive rate", 'Write it like "USDC/USD" = 1.')
+    return number
+
+
+def named(value: object) -> Named:
+    """The asset of a coin: its name, or its name and units."""
+    given = value if isinstance(value, dict) else {"asset": value}
+    asset, units = given.get("asset"), given.get("units", 1)
+    if not isinstance(asset, str) or not asset or given.keys() - {"asset", "units"} or not _decimal(units) > 0:
+        raise Wrong("not an asset", 'Write it like XBT = "BTC", or kPEPE = { asset = "PEPE", units = 1000 }.')
+    return Named(asset, _decimal(units))
+
+
 OF_ALL: Mapping[str, Read] = {
     "store": place,
     "backup": text,
     "db_path": text,
     "reconciliation_interval": _whole(1, 86_400),
     "liquidation_threshold": between(0, 100),
+    "reporting_currency": _matching("[A-Z0-9]{2,12}", "not a currency", "Write it like USD."),
 }
 
 MODES = ("report", "facts", "adjust", "approve")
