@@ -9,11 +9,12 @@ import logging
 import traceback
 import types
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import stamina
@@ -28,6 +29,7 @@ from trueup.engine.pulling import pull
 from trueup.engine.reading import Hints
 from trueup.engine.store import Store
 from trueup.model.errors import TrueupError, VenueError
+from trueup.model.identifiers import AccountId
 from trueup.model.orders import OrderRequest
 from trueup.model.venues import Gap
 from trueup.ports import LiveVenue
@@ -38,6 +40,10 @@ from trueup.testing.servers.coinbase.keys import Key
 from trueup.testing.servers.coinbase.server import CoinbaseServer
 from trueup.testing.servers.hyperliquid.server import HyperliquidServer
 from trueup.testing.servers.hyperliquid.world import DEMO_ACCOUNT, DEMO_KEY, address_of, hyperliquid_markets
+from trueup.testing.servers.jsonrpc_derivatives import world as engines
+from trueup.testing.servers.jsonrpc_derivatives.auth import CDP_SCOPE, FULL_SCOPE, Access, Auth, CdpKey
+from trueup.testing.servers.jsonrpc_derivatives.auth import Key as EngineKey
+from trueup.testing.servers.jsonrpc_derivatives.server import JsonRpcServer
 from trueup.testing.servers.oanda.demo import ACCOUNT, ACCOUNT_ID, demo_exchange
 from trueup.testing.servers.oanda.hours import always
 from trueup.testing.servers.oanda.server import OandaServer
@@ -51,7 +57,13 @@ TOKEN = "5ec2e7-t0ken-0123456789abcdef"
 """Recognisable, and not in any of our files but this one."""
 
 RAW = bytes.fromhex(KEY[2:])
-ENVIRONMENT = {"AGENT": KEY, "TOKEN": TOKEN, "KEY_NAME": "apiKeys/1", "CDP_KEY": b64encode(RAW).decode()}
+ENVIRONMENT = {
+    "AGENT": KEY,
+    "TOKEN": TOKEN,
+    "KEY_NAME": "apiKeys/1",
+    "CLIENT": "client",
+    "CDP_KEY": b64encode(RAW).decode(),
+}
 
 NEEDLES = [
     TOKEN,
@@ -140,10 +152,48 @@ def coinbase_server() -> CoinbaseServer:
     return CoinbaseServer(exchange, [Key("apiKeys/1", public, coinbase_demo.ACCOUNT)], clock=SystemClock())
 
 
+def engine_settings(venue: str) -> Callable[[str, str], str]:
+    key, secret = ("env:CLIENT", "env:TOKEN") if venue == "deribit" else ("env:KEY_NAME", "env:CDP_KEY")
+
+    def settings(rest: str, stream: str) -> str:
+        return f"""
+[accounts."{venue}:main"]
+stage = "trade"
+key = "{key}"
+secret = "{secret}"
+rest_url = "{rest}/api/v2"
+stream_url = "{stream}/ws/api/v2"
+"""
+
+    return settings
+
+
+def engine_server(account: AccountId, **keys: Mapping[str, EngineKey] | Mapping[str, CdpKey]) -> JsonRpcServer:
+    exchange = engines.demo_exchange(SystemClock(), Random(1), account)
+    known: dict[str, Any] = {"keys": {}, "cdp_keys": {}, **keys}
+    return JsonRpcServer(exchange, (account,), Auth(SystemClock(), **known, lasts_s=900), clock=SystemClock())
+
+
+def deribit_server() -> JsonRpcServer:
+    return engine_server(engines.DERIBIT, keys={"client": EngineKey(TOKEN, Access(engines.DERIBIT, FULL_SCOPE))})
+
+
+def gateway_server() -> JsonRpcServer:
+    public = Ed25519PrivateKey.from_private_bytes(RAW).public_key()
+    return engine_server(engines.GATEWAY, cdp_keys={"apiKeys/1": CdpKey(public, Access(engines.GATEWAY, CDP_SCOPE))})
+
+
 VENUES: dict[str, tuple[Callable[[str, str], str], Callable[[], App], str, Decimal]] = {
     "hyperliquid": (hyperliquid, hyperliquid_server, "BTC/USDC:USDC", Decimal("0.01")),
     "oanda": (oanda, oanda_server, "EUR/USD", Decimal(100)),
     "coinbase": (coinbase, coinbase_server, "BTC/USD:USD-BIP-20DEC30", Decimal(1)),
+    "coinbase_derivatives": (
+        engine_settings("coinbase_derivatives"),
+        gateway_server,
+        "BTC/USDC:USDC",
+        Decimal("0.01"),
+    ),
+    "deribit": (engine_settings("deribit"), deribit_server, "BTC/USDC:USDC", Decimal("0.01")),
 }
 each_venue = pytest.mark.parametrize("name", VENUES)
 

@@ -5,6 +5,7 @@ have been done. The codes are those of https://docs.deribit.com/articles/errors 
 Over HTTP an error comes with a status of its own, which only counts where the body is no answer of the engine.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -27,6 +28,9 @@ _OK = range(200, 300)
 _REFUSED = range(400, 500)
 _TOO_MANY = 429
 _MAYBE = frozenset({408})
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}", re.ASCII)
+"""What looks like a token of Coinbase's or of the engine: whatever repeats one to us, it goes no further."""
 
 _LOOK = "It may have taken effect: look it up before sending anything again."
 _AGAIN = "It is safe to ask again."
@@ -106,9 +110,9 @@ def of_error(title: str, method: str, answer: Row, *, writes: bool) -> VenueErro
     """
     try:
         error = rows.record(answer, "error")
-        code, message = rows.integer(error, "code"), rows.shown(error.get("message", ""))
+        code, message = rows.integer(error, "code"), _shown(error.get("message", ""))
     except BadInput:
-        return _unreadable(title, method, rows.shown(answer.get("error")), writes=writes)
+        return _unreadable(title, method, _shown(answer.get("error")), writes=writes)
     kind, remedy = _OF_CODE.get(code, (Rejected, "Nothing was done."))
     if kind is OutcomeUnknown and not writes:
         kind, remedy = Unavailable, _AGAIN
@@ -133,13 +137,13 @@ def _reason(data: object) -> str:
     """What an error says besides: which parameter, and why."""
     if not isinstance(data, dict):
         return ""
-    said = [rows.shown(data[field]) for field in ("param", "reason") if isinstance(data.get(field), str)]
+    said = [_shown(data[field]) for field in ("param", "reason") if isinstance(data.get(field), str)]
     return f" ({': '.join(said)})" if said else ""
 
 
 def _of_status(title: str, call: Call, answer: Answer) -> VenueError:
     """What an answer means that is not the engine's own."""
-    text = rows.shown(answer.body) if answer.body else ""
+    text = _shown(answer.body) if answer.body else ""
     told = f"{title} answered {call.path} with status {answer.status}: {text or 'no words'}."
     code = str(answer.status)
     if answer.status in {401, 403}:
@@ -156,6 +160,10 @@ def _of_status(title: str, call: Call, answer: Answer) -> VenueError:
 def _unreadable(title: str, method: str, text: str, *, writes: bool) -> VenueError:
     kind, remedy = (OutcomeUnknown, _LOOK) if writes else (Malformed, _AGAIN)
     return kind(f"{title}: the error of {method} cannot be read: {text}.", remedy=remedy, venue_text=text)
+
+
+def _shown(value: object) -> str:
+    return _TOKEN.sub("…", rows.shown(value))
 
 
 def _row(body: bytes) -> Row | None:

@@ -113,6 +113,21 @@ def test_how_long_to_wait_is_taken_from_the_error(data: object, wait: float | No
     assert errors.wait_s(body) == wait
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": 13004, "message": "bad eyJhbGciOiJF.eyJzdWIiOiJv.c2lnbmF0dXJl"}},
+        {"error": {"code": 13004, "message": "bad", "data": {"reason": "eyJhbGciOiJF.eyJzdWIiOiJv.c2lnbmF0dXJl"}}},
+        {"error": "eyJhbGciOiJF.eyJzdWIiOiJv.c2lnbmF0dXJl"},
+        {"access_token": "eyJhbGciOiJF.eyJzdWIiOiJv.c2lnbmF0dXJl"},
+    ],
+)
+def test_a_token_that_an_answer_repeats_goes_no_further(body: object) -> None:
+    error = judged(READ, body)
+    assert error is not None
+    assert "c2lnbmF0dXJl" not in f"{error} {vars(error)}"
+
+
 def placed(venue: EngineVenue) -> Any:  # noqa: ANN401 - awaited by whoever runs it
     return venue.place(OrderRequest("ETH/USDC:USDC", "buy", Decimal("0.5"), "ours"))
 

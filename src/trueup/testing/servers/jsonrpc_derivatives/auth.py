@@ -50,6 +50,10 @@ class Key(msgspec.Struct, frozen=True):
     secret: str
     access: Access
 
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"Key(access={self.access!r})"
+
 
 class CdpKey(msgspec.Struct, frozen=True):
     """A key of the Coinbase Developer Platform, and what it opens."""
