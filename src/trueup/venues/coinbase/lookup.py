@@ -22,6 +22,9 @@ from trueup.venues.transport.limiter import Priority
 WINDOW_NS = 86_400 * NS_PER_SECOND
 """How far back an order that has ended is found by our id."""
 
+IDS_MAX = 50
+"""Orders that are asked for at once by their ids, so that the address of a request stays short."""
+
 SETTLE_S = 1.0
 """After this a look that found nothing is taken again."""
 
@@ -74,8 +77,8 @@ async def by_client_id(session: Session, client_order_id: str) -> OrderReported 
 async def reports_of(session: Session, order_ids: Sequence[str]) -> Sequence[OrderReported]:
     """The state of orders by the venue's ids. Raises :class:`VenueError`."""
     found: list[OrderReported] = []
-    for start in range(0, len(order_ids), calls.LIST):
-        listed = await session.rows(calls.orders_of(order_ids[start : start + calls.LIST]), "orders")
+    for start in range(0, len(order_ids), IDS_MAX):
+        listed = await session.rows(calls.orders_of(order_ids[start : start + IDS_MAX]), "orders")
         found += await read(session, listed)
     return found
 

@@ -15,7 +15,7 @@ from trueup.model.events import OrderReported
 from trueup.model.facts import order_key
 from trueup.model.identifiers import Side
 from trueup.model.instruments import Instrument
-from trueup.model.numbers import ZERO, canonical, exact, parse_decimal
+from trueup.model.numbers import ZERO, canonical, exact
 from trueup.ports import Reading, Refused
 from trueup.venues import rows
 from trueup.venues.coinbase.context import SIDES, Context
@@ -110,7 +110,7 @@ def _listed(context: Context, row: Row, instrument: Instrument) -> OrderReported
     with exact():
         filled = _size(row, "filled_size")
         status = _status(row, filled)
-    asked = _number(edited(row, "size"), "size") or rows.optional_decimal(terms, "base_size")
+    asked = edited(row, "size") or rows.optional_decimal(terms, "base_size")
     trigger = _price(terms, "stop_price") or _price(terms, "stop_trigger_price")
     return _report(
         context,
@@ -120,18 +120,18 @@ def _listed(context: Context, row: Row, instrument: Instrument) -> OrderReported
         sizes=(filled if asked is None else asked, filled),
         status=status,
         time=(_newest_time(row), 0),
-        prices=(_number(edited(row, "price"), "price") or _price(terms, "limit_price"), trigger),
+        prices=(edited(row, "price") or _price(terms, "limit_price"), trigger),
         order_type=kind,
     )
 
 
-def edited(row: Row, field: str) -> str | None:
+def edited(row: Row, field: str) -> Decimal | None:
     """What the newest change of an order made of its price or size; None where none is told. Raises :class:`BadInput`.
 
     The venue tells the newest five changes.
     """
     edits = [rows.as_row(edit, "edit_history") for edit in _edits(row)]
-    stated = [(rows.moment(edit, _ACCEPTED), rows.text(edit, field)) for edit in edits if edit.get(field)]
+    stated = [(rows.moment(edit, _ACCEPTED), rows.positive(edit, field)) for edit in edits if edit.get(field)]
     return max(stated)[1] if stated else None
 
 
@@ -207,10 +207,6 @@ def _size(row: Row, field: str) -> Decimal:
 def _price(row: Row, field: str) -> Decimal | None:
     """A price; the venue also writes 0 for none."""
     return rows.optional_decimal(row, field) or None
-
-
-def _number(text: str | None, field: str) -> Decimal | None:
-    return None if text is None else parse_decimal(text, field)
 
 
 def _edits(row: Row) -> Sequence[object]:

@@ -80,16 +80,13 @@ def changed(order: Row, amendment: Amendment) -> dict[str, object]:
         raise no_form("order_configuration", kind, "it cannot be changed: cancel it and place another")
     if amendment.trigger_price is not None and "stop_price" not in terms:
         raise no_form("trigger_price", canonical(amendment.trigger_price), "the order has none")
-    price, size = orders.edited(order, "price"), orders.edited(order, "size")
+    price = amendment.price or orders.edited(order, "price") or rows.positive(terms, "limit_price")
+    size = amendment.quantity or orders.edited(order, "size") or rows.positive(terms, "base_size")
     asked: dict[str, object] = {
         "order_id": rows.identifier(order, "order_id"),
-        "price": rows.text(terms, "limit_price") if price is None else price,
-        "size": rows.text(terms, "base_size") if size is None else size,
+        "price": canonical(price),
+        "size": canonical(size),
     }
-    if amendment.price is not None:
-        asked["price"] = canonical(amendment.price)
-    if amendment.quantity is not None:
-        asked["size"] = canonical(amendment.quantity)
     if amendment.trigger_price is not None:
         asked["stop_price"] = canonical(amendment.trigger_price)
     return asked

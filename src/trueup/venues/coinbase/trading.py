@@ -55,17 +55,15 @@ class Trading:
         priority = _priority(request)
         await self._ready(priority)
         instrument = self._instrument(request.instrument)
-        client_order_id = self._named(request.client_order_id)
-        rests = placement.rests(request)
-        body = placement.body(request, instrument.native_symbol, client_order_id)
+        rests, name = placement.rests(request), self._named(request.client_order_id)
         if request.reduce_only:
             request = await self._reducing(request, instrument, rests=rests)
-            body = placement.body(request, instrument.native_symbol, client_order_id)
+        body = placement.body(request, instrument.native_symbol, name)
         if request.reduce_only and request.order_type == "market" and instrument.kind != "spot":
-            call = calls.close(_closing(instrument, request.quantity, client_order_id))
+            call = calls.close(_closing(instrument, request.quantity, name))
         else:
             call = calls.create(body, priority)
-        return await self._placed(call, request, client_order_id, at_once=not rests)
+        return await self._placed(call, request, name, at_once=not rests)
 
     async def cancel(self, order_id: str) -> OrderReported | None:
         """Cancel what is left of an order; see the port. It goes out before anything is asked that may fail."""

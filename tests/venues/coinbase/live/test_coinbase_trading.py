@@ -1,5 +1,6 @@
 """What is sent, what its answers mean, and that nothing leaves that could not be taken."""
 
+import json
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -360,6 +361,18 @@ def test_a_second_change_builds_on_the_first() -> None:
     seen = turns({"order": edited("80", "3")}, {"order": edited("80", "4")})
     _, script = amend(Amendment(quantity=D("4.0")), **{"GET order": seen})
     assert script.last(EDIT).body == {"order_id": "o-1", "price": "80", "size": "4"}
+
+
+def test_terms_that_are_stated_as_numbers_are_exact() -> None:
+    stop = order("o-1", order_configuration={"stop_limit_stop_limit_gtd": {}})
+    terms = b'{"base_size": 0.00100, "limit_price": 90.10, "stop_price": "95"}'
+    body = (
+        json.dumps({"order": stop})
+        .encode()
+        .replace(b'"stop_limit_stop_limit_gtd": {}', b'"stop_limit_stop_limit_gtc": ' + terms)
+    )
+    _, script = amend(Amendment(trigger_price=D(96)), **{"GET order": body})
+    assert script.last(EDIT).body == {"order_id": "o-1", "price": "90.1", "size": "0.001", "stop_price": "96"}
 
 
 def test_a_stop_has_a_trigger_to_change() -> None:
