@@ -9,6 +9,7 @@ import msgspec
 
 from trueup.engine.clock import SystemClock
 from trueup.model.identifiers import account_id
+from trueup.ports import Clock
 from trueup.testing.servers.asgi import Answer, Receive, Request, Scope, Send, reply, request
 from trueup.testing.servers.serving import serving
 from trueup.venues.ccxt.live import CcxtVenue
@@ -59,7 +60,12 @@ def _fits(key: str, asked: Request) -> bool:
 
 @asynccontextmanager
 async def replaying(
-    exchange: str, answers: Saved, *, symbols: tuple[str, ...] = (), hedged: bool = False
+    exchange: str,
+    answers: Saved,
+    *,
+    symbols: tuple[str, ...] = (),
+    hedged: bool = False,
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[CcxtVenue, Replay]]:
     """An adapter, and the exchange that it reads."""
     replay = Replay(answers)
@@ -68,7 +74,7 @@ async def replaying(
             account_id(exchange, "main"),
             exchange=exchange,
             credentials={name: Secret(name, value) for name, value in CREDENTIALS.items()},
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             random=Random(1),
             symbols=symbols,
             rest_url=address.http,
