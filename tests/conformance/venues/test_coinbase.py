@@ -10,9 +10,12 @@ from random import Random
 import pytest
 
 from tests.conformance.venues.rigs import SocketRig, clock
+from trueup.engine.pulling import pull
 from trueup.engine.reading import Hints
 from trueup.model.errors import Rejected
 from trueup.testing.conformance import following, trading
+from trueup.testing.conformance.life import HOUR_S, books_of, require_truth, trade
+from trueup.testing.conformance.rig import Rig
 from trueup.testing.conformance.venues import CHECKS, Check, name, run
 from trueup.testing.servers.chaos import Chaos, VenueClock
 from trueup.testing.servers.coinbase.demo import ACCOUNT, KEY_NAME, demo_exchange, demo_keys, private_key
@@ -104,6 +107,25 @@ def test_coinbase_conforms_on_spot(check: Check) -> None:
 @pytest.mark.parametrize("check", WHILE_IT_SETTLES, ids=name)
 def test_coinbase_conforms_where_what_is_new_is_pending_and_listed_late(check: Check) -> None:
     asyncio.run(run(check, partial(coinbase, settles_after=2)))
+
+
+async def check_what_the_venue_takes_back_is_booked_back(rig: Rig) -> None:
+    """Whether the fill is read with what takes it back, or was booked by a program that has ended since."""
+    for later in (False, True):
+        with books_of(rig) as books:
+            trade(rig, "buy", 3)
+            trade(rig, "sell", 1)
+            if later:
+                await pull(books.ledger, await rig.venue())
+                rig.clock.skip(HOUR_S)
+            rig.exchange.bust(rig.account, rig.exchange.truth(rig.account).trade_ids[-1])
+            ledger = books.restart()
+            await pull(ledger, await rig.venue(ledger.book))
+            require_truth(rig, ledger)
+
+
+def test_what_coinbase_takes_back_is_booked_back() -> None:
+    asyncio.run(run(check_what_the_venue_takes_back_is_booked_back, coinbase))
 
 
 def test_an_order_of_a_future_is_not_changed_and_the_venue_says_so() -> None:

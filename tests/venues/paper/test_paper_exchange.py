@@ -242,6 +242,22 @@ def test_funding_is_paid_by_longs_at_every_interval() -> None:
     assert len([fact for fact in world.facts() if isinstance(fact, FundingPaid)]) == 2
 
 
+def test_a_trade_that_is_taken_back_leaves_everything_as_if_it_had_never_been() -> None:
+    world = World()
+    world.exchange.trade_by_hand(MAIN, BTC, "buy", Decimal("0.1"))
+    world.exchange.trade_by_hand(MAIN, BTC, "sell", Decimal("0.1"))
+    before = world.exchange.truth(MAIN)
+    world.exchange.trade_by_hand(MAIN, BTC, "sell", Decimal("0.3"))
+    wrong = world.exchange.truth(MAIN).trade_ids[-1]
+    world.exchange.bust(MAIN, wrong)
+    after = world.exchange.truth(MAIN)
+    assert (after.positions, after.balances) == (before.positions, before.balances)
+    assert len(after.trade_ids) == len(before.trade_ids) + 2
+    for trade_id in (wrong, after.trade_ids[-1], "99"):
+        with pytest.raises(Rejected):
+            world.exchange.bust(MAIN, trade_id)
+
+
 def test_a_ruined_account_is_liquidated_by_forced_fills() -> None:
     world = World(deposits={"USDC": D(10_000), "BTC": D(1)})
     for quantity in ("2", "2"):

@@ -57,6 +57,7 @@ class Desk:
     Attributes:
         by_client: Orders by client order id, in whatever state; of an amended one the newest.
         asked: What was first asked for by client order id.
+        busted: Ids of trades that the exchange took back.
         served: The last snapshot given.
         down_until: End of an outage, in exchange time.
         fills, placed, looked: Fills, orders and snapshots so far: what the plan of faults counts.
@@ -69,6 +70,7 @@ class Desk:
         self.orders: dict[str, Order] = {}
         self.by_client: dict[str, Order] = {}
         self.asked: dict[str, OrderRequest] = {}
+        self.busted: set[str] = set()
         self.served: VenueSnapshot | None = None
         self.down_until = 0
         self.fills = self.placed = self.looked = 0
@@ -103,6 +105,13 @@ class Desk:
         if not order.working:
             self._working.pop(order.venue_order_id, None)
         self.record(order.reported(self.id))
+
+    def trade(self, trade_id: str) -> FillBooked:
+        """A trade by its id. Rejected where there is none."""
+        for fact in self._facts:
+            if isinstance(fact, FillBooked) and fact.venue_trade_id == trade_id:
+                return fact
+        raise Rejected(f"trade_id={trade_id!r}: no such trade.", venue_code="unknown_trade")
 
     def working(self, symbol: str) -> Sequence[Order]:
         """Orders of an instrument that may still trade, oldest first."""

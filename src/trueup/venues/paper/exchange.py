@@ -146,6 +146,15 @@ class PaperExchange:
             self._floor.check(desk, request)
             return self._floor.accept(desk, request)
 
+    def bust(self, account: AccountId, trade_id: str) -> None:
+        """Take a trade back, as venues do with an obvious error: it stands in the history, and so does its opposite.
+
+        Raises:
+            Rejected: There is no such trade, or it was taken back already.
+        """
+        with exact():
+            self._floor.bust(self._desk(account), trade_id)
+
     def truth(self, account: AccountId) -> Truth:
         """What the account did and holds."""
         return self._desk(account).truth()

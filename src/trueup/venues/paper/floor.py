@@ -6,6 +6,8 @@ It knows markets, prices and the desks; it neither decides who may ask for what 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+import msgspec
+
 from trueup.model.errors import Rejected
 from trueup.model.events import FillBooked, FundingPaid, LiquidationFlagged, OrderReported
 from trueup.model.identifiers import AccountId
@@ -76,6 +78,29 @@ class Floor:
                 self._liquidate(desk, market.cash)
             for order in desk.working(market.symbol):
                 self._work(desk, order)
+
+    def bust(self, desk: Desk, trade_id: str) -> None:
+        """Take a trade back: the same one the other way round, under its order, with its fee returned."""
+        fill = desk.trade(trade_id)
+        if trade_id in desk.busted:
+            raise Rejected(f"trade_id={trade_id!r}: it was taken back already.", venue_code="busted")
+        market, buys = self.markets[fill.instrument], fill.side == "buy"
+        desk.busted.add(trade_id)
+        start = None if market.spot else desk.account.quantity(market.symbol, fill.position_side)
+        desk.account.trade(market, fill.position_side, -fill.quantity if buys else fill.quantity, fill.price)
+        desk.account.balances[market.purse(fill.fee_currency)] += fill.fee
+        desk.fills += 1
+        undone = msgspec.structs.replace(
+            fill,
+            side="sell" if buys else "buy",
+            fee=-fill.fee,
+            venue_time=self._stamps.next(),
+            venue_trade_id=str(desk.fills),
+            liquidity="",
+            start_position=start,
+        )
+        desk.busted.add(undone.venue_trade_id)
+        desk.record(undone)
 
     def fund(self) -> None:
         """Let every position pay or receive funding."""

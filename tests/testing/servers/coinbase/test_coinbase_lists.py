@@ -230,3 +230,17 @@ def test_what_is_new_may_take_some_looks_until_it_shows_as_it_is() -> None:
     talk.placed(BTC, "BUY", GTC, base_size="0.01", limit_price="50000")
     found = [len(talk.get("/orders/historical/batch?order_status=OPEN")["orders"]) for _ in range(3)]
     assert found == [0, 0, 1], "what is pending is not open"
+
+
+def test_a_fill_that_is_taken_back_is_listed_again_as_a_reversal_of_its_trade() -> None:
+    talk = Talk()
+    talk.placed(BTC, "BUY", MARKET, base_size="0.5")
+    before = talk.wallet("BTC"), talk.wallet("USD")
+    order_id = talk.placed(BTC, "BUY", MARKET, base_size="0.01")
+    talk.exchange.bust(ACCOUNT, talk.exchange.truth(ACCOUNT).trade_ids[-1])
+    back, fill, *_ = talk.fills()
+    assert (back["trade_type"], fill["trade_type"]) == ("REVERSAL", "FILL")
+    assert (back["trade_id"], back["order_id"]) == (fill["trade_id"], order_id)
+    assert back["entry_id"] != fill["entry_id"]
+    assert all(back[field] == fill[field] for field in ("price", "size", "side", "commission", "product_id"))
+    assert (talk.wallet("BTC"), talk.wallet("USD")) == before

@@ -74,6 +74,7 @@ class History:
         self._ending: tuple[Status, str] = ("CANCELLED", "")
         self._held: dict[str, Holding] = defaultdict(Holding)
         self._realized: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
+        self._reversed: set[str] = set()
         self._seen = 0
         self._settles_after = settles_after
         self._looks = {"orders": 0, "fills": 0}
@@ -211,14 +212,22 @@ class History:
 
     def _fill(self, fill: FillBooked) -> None:
         order = self._by_exchange[fill.venue_order_id]
-        order.fill(fill.quantity, fill.price, fill.fee, fill.venue_time)
         market = order.product.market
         if not market.spot:
             signed = fill.quantity if fill.side == "buy" else -fill.quantity
             gain = self._held[fill.instrument].trade(market, signed, fill.price)
             self._realized[fill.instrument, fill.venue_time // _DAY_NS] += gain
+        if fill.side == order.side:
+            order.fill(fill.quantity, fill.price, fill.fee, fill.venue_time)
+            row = self._traded(order, fill)
+        else:
+            row = self._taken_back(order, fill)
+        self.fills.append(Fill(row, fill.venue_time, fill.price))
+        self._listed_from.append(self._looks["fills"] + self._settles_after)
+
+    def _traded(self, order: Order, fill: FillBooked) -> Row:
         size = fill.quantity * fill.price if order.in_quote else fill.quantity
-        row: Row = {
+        return {
             "entry_id": digest("entry", self._account, fill.venue_trade_id),
             "trade_id": uuid("trade", self._account, fill.venue_trade_id),
             "order_id": order.order_id,
@@ -235,5 +244,17 @@ class History:
             "side": fill.side.upper(),
             "retail_portfolio_id": self.portfolio_id,
         }
-        self.fills.append(Fill(row, fill.venue_time, fill.price))
-        self._listed_from.append(self._looks["fills"] + self._settles_after)
+
+    def _taken_back(self, order: Order, fill: FillBooked) -> Row:
+        """The row of a fill that is taken back, once more: which sign and side the venue gives it is not known."""
+        terms = self._traded(order, fill)
+        row = next(
+            other.row
+            for other in self.fills
+            if other.order_id == order.order_id
+            and other.trade_id not in self._reversed
+            and (other.row["price"], other.row["size"]) == (terms["price"], terms["size"])
+        )
+        self._reversed.add(row["trade_id"])
+        own = ("entry_id", "trade_time", "sequence_timestamp")
+        return row | {field: terms[field] for field in own} | {"trade_type": "REVERSAL"}
