@@ -71,9 +71,10 @@ def test_what_no_table_names_is_added_to_nothing_and_told() -> None:
     found = total(held(HL, {NEW_PERP: "3"}, NEW="2"))
     assert not found.assets
     assert [(leg.instrument, leg.quantity, leg.worth) for leg in found.unmapped] == [(NEW_PERP.symbol, None, D(6))]
-    named = DEFAULT_ASSETS.with_names("mine", {"NEW": Named("NEW")})
+    named = DEFAULT_ASSETS.with_names({"NEW": Named("NEW")})
     again = across([held(HL, {NEW_PERP: "3"}, NEW="2")], named, PEGGED, "USD")
-    assert (again.assets["NEW"].net, again.table) == (D(3), "mine")
+    assert (again.assets["NEW"].net, again.table) == (D(3), named.version)
+    assert named.version != DEFAULT_ASSETS.version == DEFAULT_ASSETS.with_names({}).version
 
 
 def test_a_stable_coin_is_no_dollar_until_somebody_says_so_or_a_market_does() -> None:
@@ -92,7 +93,7 @@ def test_a_part_without_a_mark_leaves_the_sum_unknown() -> None:
 
 def test_a_table_cannot_say_that_something_is_nothing() -> None:
     with pytest.raises(BadInput, match="positive"):
-        DEFAULT_ASSETS.with_names("mine", {"NEW": Named("NEW", ZERO)})
+        DEFAULT_ASSETS.with_names({"NEW": Named("NEW", ZERO)})
 
 
 # --- rates ------------------------------------------------------------------------------------------------------------

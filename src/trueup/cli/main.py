@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from trueup import __version__
 from trueup.cli import (
+    allocating,
     backup,
     break_steps,
     db,
@@ -103,6 +104,7 @@ register(app, history.explain)
 register(app, diff.diff)
 register(app, reconciling.reconcile)
 app.add_typer(break_steps.app, name="breaks")
+register(app, allocating.allocation)
 app.add_typer(venues.app, name="venues")
 app.add_typer(journal.app, name="journal")
 app.add_typer(views.app, name="views")

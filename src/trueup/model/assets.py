@@ -6,6 +6,7 @@ can lose its parity, and a sum that hides this is wrong when it counts.
 
 from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import blake2b
 from types import MappingProxyType
 
 import msgspec
@@ -36,8 +37,8 @@ class AssetMap(msgspec.Struct, frozen=True):
         """The asset of a name; None where the table does not say, and then it must not be added to anything."""
         return self.names.get(name.partition("@")[0])
 
-    def with_names(self, version: str, names: Mapping[str, Named]) -> "AssetMap":
-        """The table with other entries, or more of them.
+    def with_names(self, names: Mapping[str, Named]) -> "AssetMap":
+        """The table with other entries, or more of them, under a version of its own.
 
         Raises:
             BadInput: A unit that is not a positive number of units.
@@ -45,7 +46,10 @@ class AssetMap(msgspec.Struct, frozen=True):
         for name, named in names.items():
             if not named.units > ZERO:
                 raise BadInput(name, named.units, "not a positive number of units", remedy="kPEPE is 1000 of PEPE.")
-        return AssetMap(version, {**self.names, **names})
+        if not names:
+            return self
+        digest = blake2b(msgspec.json.encode(sorted(names.items())), digest_size=4).hexdigest()
+        return AssetMap(f"{self.version}+{digest}", {**self.names, **names})
 
 
 _THEMSELVES = (
