@@ -14,7 +14,19 @@ from rich.table import Table
 
 from benchmarks.measure import BENCHMARKS, run_here
 
-NAMES = ("booking", "callers", "busy", "fold", "compare", "history", "as_of", "backup", "postgres", "venues")
+NAMES = (
+    "booking",
+    "callers",
+    "busy",
+    "fold",
+    "compare",
+    "history",
+    "as_of",
+    "backup",
+    "postgres",
+    "venues",
+    "exchanges",
+)
 RESULTS = BENCHMARKS / "results"
 
 

@@ -35,7 +35,7 @@ def trade(context: Context, row: Row, asked: str = "") -> Sequence[Fact]:
     identity = f"{terms.native_symbol}:{rows.identifier(row, 'id')}"
     side = _side(context, row, terms)
     time = rows.milliseconds(row, "timestamp")
-    (fee, currency), *others = _fees(told, terms) or [(ZERO, terms.settle)]
+    (fee, currency), *others = _fees(told, terms) or [(ZERO, "")]  # 0 in no currency: not known
     fill = FillBooked(
         context.account,
         terms.symbol,
