@@ -126,6 +126,8 @@ class TcpProxy:
             except OSError:  # nobody listens there: neither does anybody here, for this one
                 near.close()
                 continue
+            for end in (near, far):  # else a message in two pieces waits for the first to be acknowledged
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             pair = _Pair(near, far)
             self._pairs.append(pair)
             for way in (self._to_server, self._to_client):
