@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.venues.paper.world import BTC, MAIN, World, limit_order, market_order
-from trueup.bootstrap import live_venue
+from trueup.bootstrap.venues import live_venue
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
 from trueup.model.errors import BadInput, Rejected

@@ -23,7 +23,8 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from tests.venues.transport.rawserver import Exchange
 from tests.venues.transport.rawserver import serving as raw
-from trueup.bootstrap import live_venue, open_store
+from trueup.bootstrap import open_store
+from trueup.bootstrap.venues import live_venue
 from trueup.engine.clock import SystemClock
 from trueup.engine.pulling import pull
 from trueup.engine.reading import Hints

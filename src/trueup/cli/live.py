@@ -62,7 +62,7 @@ async def connected(account: "AccountSettings", hints: "Hints") -> "AsyncIterato
     """A connection to an account, closed behind the block."""
     from stamina.instrumentation import set_on_retry_hooks
 
-    from trueup.bootstrap import live_venue
+    from trueup.bootstrap.venues import live_venue
     from trueup.engine.clock import SystemClock
 
     set_on_retry_hooks(())  # else it logs each attempt on standard error, which holds notes and errors of ours
@@ -84,7 +84,7 @@ async def logging_in(account: "AccountSettings") -> "AsyncIterator[Login]":
     """Logging in to an account, its connections closed behind the block. Raises :class:`BadInput` where nobody does."""
     from stamina.instrumentation import set_on_retry_hooks
 
-    from trueup.bootstrap import venue_login
+    from trueup.bootstrap.venues import venue_login
     from trueup.engine.clock import SystemClock
 
     set_on_retry_hooks(())  # as above

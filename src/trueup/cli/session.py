@@ -111,7 +111,7 @@ def read_sources(
     store: Store, account: AccountId, answers: Sequence[Answer], out: Output, *, home_currency: str, address: str
 ) -> Sequence[Source]:
     """Read a venue's answers with what the book knows of the account so far."""
-    from trueup.bootstrap import reader
+    from trueup.bootstrap.venues import reader
 
     known = store.ledger(account).book if account in store.accounts() else Book(account)
     hints = hints_of(known, home_currency=home_currency, address=address)

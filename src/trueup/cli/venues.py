@@ -54,7 +54,7 @@ def list_venues(
     """
     if every:
         return _list_exchanges(Output(as_json=as_json))
-    from trueup.bootstrap import venue_capabilities
+    from trueup.bootstrap.venues import venue_capabilities
 
     out = Output(as_json=as_json)
     found = venue_capabilities()
@@ -217,7 +217,7 @@ register(app, logout)
 
 def _list_exchanges(out: Output) -> int:
     """Show what can be reconciled at each exchange that ccxt knows."""
-    from trueup.bootstrap import exchange_offers
+    from trueup.bootstrap.venues import exchange_offers
 
     offers = exchange_offers()
     if out.as_json:

@@ -10,15 +10,16 @@ import sys
 from random import Random
 
 import trueup
-from trueup import bootstrap, settings
+from trueup import settings
+from trueup.bootstrap import venues as wiring
 from trueup.cli import main, venues
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
 from trueup.model.identifiers import AccountId
 
-bootstrap.venue_capabilities()
+wiring.venue_capabilities()
 account = settings.PaperSettings(account=AccountId("paper:main"), port=1)
-bootstrap.live_venue(account, environment={}, clock=SystemClock(), random=Random(1), hints=Hints())
+wiring.live_venue(account, environment={}, clock=SystemClock(), random=Random(1), hints=Hints())
 venues.list_venues()
 """
 
@@ -26,14 +27,15 @@ WITH = """
 import sys
 from random import Random
 
-from trueup import bootstrap, settings
+from trueup import settings
+from trueup.bootstrap import venues as wiring
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
 from trueup.model.identifiers import AccountId
 
 account = settings.CcxtSettings(account=AccountId("bybit:main"), exchange="bybit", key="env:K", secret="env:S")
 environment = {"K": "key", "S": "secret"}
-bootstrap.live_venue(account, environment=environment, clock=SystemClock(), random=Random(1), hints=Hints())
+wiring.live_venue(account, environment=environment, clock=SystemClock(), random=Random(1), hints=Hints())
 """
 
 ASKED = "\nprint('ccxt' in sys.modules, 'aiohttp' in sys.modules)"
