@@ -13,6 +13,7 @@ from tests.conformance.venues.rigs import SocketRig, clock
 from trueup.engine.reading import Hints
 from trueup.model.identifiers import AccountId
 from trueup.ports import Clock, LiveVenue
+from trueup.testing.conformance import following, reading, trading
 from trueup.testing.conformance.venues import CHECKS, Check, name, run
 from trueup.testing.servers.chaos import Chaos, VenueClock
 from trueup.testing.servers.faults import NO_FAULTS, WirePlan
@@ -100,12 +101,22 @@ def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 SETUPS = {
     "deribit": partial(engine, world.DERIBIT, world.deribit_server, deribit),
-    "deribit inverse": partial(engine, world.DERIBIT, world.deribit_server, deribit, INVERSE),
     "coinbase_derivatives": partial(engine, world.GATEWAY, world.gateway_server, gateway),
 }
+INVERSE_CHECKS = (
+    reading.check_what_happened_is_told_once,
+    reading.check_a_snapshot_is_the_truth_and_the_book_agrees,
+    *trading.TRADING,
+    following.check_following_ends_in_the_truth,
+)
 
 
 @pytest.mark.parametrize("setup", SETUPS)
 @pytest.mark.parametrize("check", CHECKS, ids=name)
 def test_the_engine_conforms(check: Check, setup: str) -> None:
     asyncio.run(run(check, SETUPS[setup]))
+
+
+@pytest.mark.parametrize("check", INVERSE_CHECKS, ids=name)
+def test_what_settles_in_the_coin_conforms(check: Check) -> None:
+    asyncio.run(run(check, partial(SETUPS["deribit"], INVERSE)))

@@ -2,7 +2,7 @@
 
 Trades are asked for from a time on, oldest first. Those of the last day are in one store and older ones in another,
 which takes a moment to get them: both are asked where a pull goes back that far, and what both tell is one fact. A page
-may end in the midst of a millisecond, so the rows of its last one are left to the next page, which begins with it.
+may end in the midst of a millisecond, so the next one begins with that one.
 
 The log is told newest first, in pages that go on by a token. So a pull fixes a window, from where the last one ended to
 now, and reads it backwards; the cursor holds the window and the token until its beginning is reached.
@@ -31,8 +31,9 @@ LOG = "private/get_transaction_log"
 RECENT_MS = 23 * 3_600_000
 """How far back the store of recent trades is relied on: it keeps them for 24 hours."""
 
-OVERLAP_MS = 60_000
-"""A pull looks back so far before the last one ended: an entry may come into a list later than one after it."""
+OVERLAP_MS = 600_000
+"""A pull looks back so far before the last one ended: an entry may come into a list later than one after it, such as
+those of the daily settlement, which all have the time at which it began."""
 
 AHEAD_MS = 1_000
 """A pull asks up to so long after now, since the clocks are known to some milliseconds only."""
@@ -157,30 +158,28 @@ class History:
                 "historical": historical,
             }
             answer = await self._wire.ask(TRADES, params)
-            whole, start, more = self._cut(answer, start)
-            yield self._read(TRADES, answer, {"trades": whole}), start
+            start, more = self._next(answer, start)
+            yield self._read(TRADES, answer), start
 
-    def _cut(self, answer: Row, start: int) -> tuple[Sequence[object], int, bool]:
-        """The part of a page that is whole, where the next one begins, and whether there is one."""
+    def _next(self, answer: Row, start: int) -> tuple[int, bool]:
+        """The millisecond that the page after one begins with, and whether there is one."""
         try:
             result = rows.record(answer, "result")
             listed = rows.records(result, "trades")
             more = rows.flag(result, "has_more", default=False) or len(listed) >= TRADES_MAX
         except BadInput as error:
             raise _unreadable(TRADES, error) from error
-        times = [_time(row) for row in listed]
-        last = max(filter(None, times), default=start)
-        if not more:
-            return listed, last, False
-        if not any(times):
+        times = [time for row in listed if (time := _time(row)) is not None]
+        last = max(times, default=start)
+        if last > start or not more:
+            return last, more
+        if not times:
             raise Malformed(f"{TRADES}: there are more trades, and where they go on is not said.", remedy="Ask again.")
-        if last > start:
-            return [row for row, time in zip(listed, times, strict=True) if (time or 0) < last], last, True
         self.warn(
             f"More than {len(listed)} trades are of {format_time(from_ms(start))}, and no more are given of one "
             "millisecond: some of that one may be missing. A comparison of positions shows it."
         )
-        return listed, start + 1, True
+        return start + 1, True
 
     # --- the log ------------------------------------------------------------------------------------------------------
 
@@ -211,15 +210,15 @@ class History:
             else:
                 end = _settled(place.until - AHEAD_MS)
                 place = Place(trades=place.trades, log=max(place.log, newest, end))
-            yield self._read(LOG, answer, rows.as_row(answer["result"])), place
+            yield self._read(LOG, answer), place
 
     def warn(self, warning: str) -> None:
         """Tell a person, once."""
         if warning not in self.warnings:
             self.warnings.append(warning)
 
-    def _read(self, method: str, answer: Row, result: Row) -> Sequence[Fact]:
-        reading = self._reader.answer(method, {**answer, "result": result}, method)
+    def _read(self, method: str, answer: Row) -> Sequence[Fact]:
+        reading = self._reader.answer(method, answer, method)
         self.refuse(reading.refused)
         return reading.facts
 

@@ -15,6 +15,7 @@ from trueup.model.numbers import ZERO, exact
 from trueup.model.venues import Gap
 from trueup.venues import rows
 from trueup.venues.files import json_value
+from trueup.venues.jsonrpc_derivatives import errors
 from trueup.venues.jsonrpc_derivatives.reader import Engine, EngineReader
 from trueup.venues.jsonrpc_derivatives.socket import HEARTBEAT_S, SUBSCRIBE_ID
 from trueup.venues.rows import Row
@@ -64,7 +65,7 @@ class Conversation:
 
         Raises:
             Malformed: It, or a row in it, cannot be read: a gap, and the pull that ends it refuses the row.
-            AuthenticationFailed: A channel is not given to this key.
+            VenueError: A channel is not given, to this key or now.
         """
         items = self._items(message.encode() if isinstance(message, str) else message)
         if not self.agreed:
@@ -89,13 +90,15 @@ class Conversation:
 
     def _agree(self, row: Row) -> None:
         """See that every channel was given; the engine leaves out those that it does not give, without a word."""
+        if row.get("error") is not None:
+            raise errors.of_error(self._engine.title, "private/subscribe", row, writes=False)
         given = row.get("result")
         missing = [one for one in channels(self._engine) if not isinstance(given, list) or one not in given]
         if missing:
             raise AuthenticationFailed(
                 f"{self._engine.title} does not give the channels {', '.join(missing)}.",
                 remedy="Give the key the scopes to read trades and the account.",
-                venue_text=rows.shown(row.get("error") or given or ""),
+                venue_text=rows.shown(given),
             )
         self.agreed = True
 

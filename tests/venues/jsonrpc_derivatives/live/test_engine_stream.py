@@ -20,7 +20,7 @@ from tests.venues.jsonrpc_derivatives.live.engine_script import (
     trade,
     venue,
 )
-from trueup.model.errors import AuthenticationFailed, Malformed
+from trueup.model.errors import AuthenticationFailed, Malformed, RateLimited
 from trueup.model.events import FillBooked, InstrumentDefined, OrderReported
 from trueup.model.venues import Gap
 from trueup.venues.deribit.reader import DERIBIT, DeribitReader
@@ -226,6 +226,12 @@ def changes(*trades: Row) -> str:
 
 def gaps(made: Conversation, message: str) -> int:
     return sum(isinstance(item, Gap) for item in made.read(message))
+
+
+def test_channels_that_are_not_given_now_are_asked_for_again_later() -> None:
+    error = {"code": 10028, "message": "too_many_requests"}
+    with pytest.raises(RateLimited):
+        Conversation(DERIBIT, DeribitReader(ACCOUNT)).read(json.dumps({"id": SUBSCRIBE_ID, "error": error}))
 
 
 def test_a_balance_that_moves_by_fees_alone_is_no_gap() -> None:
