@@ -1,0 +1,150 @@
+"""Orders through ccxt: what is sent, what is reported, and what is looked up when an answer leaves it open."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from tests.venues.ccxt.replay import Replay, replaying, saved
+from tests.venues.ccxt.worlds import NOW, WORLDS
+from trueup.model.errors import OutcomeUnknown, Rejected
+from trueup.model.orders import Amendment, OrderRequest
+from trueup.venues.ccxt.live import CcxtVenue
+from trueup.venues.ccxt.orders import client_id
+
+BTC = "BTC/USDT:USDT"
+ORDER = "/fapi/v1/order"
+LIMIT = OrderRequest(BTC, "buy", Decimal("0.010"), "ours1", order_type="limit", price=Decimal(50_000))
+
+T = TypeVar("T")
+
+
+def answer(**changed: object) -> dict[str, object]:
+    return {
+        "symbol": "BTCUSDT", "orderId": 991, "clientOrderId": "ours1", "price": "50000", "origQty": "0.010",
+        "executedQty": "0", "cumQty": "0", "cumQuote": "0", "avgPrice": "0", "status": "NEW", "timeInForce": "GTC",
+        "type": "LIMIT", "side": "BUY", "positionSide": "BOTH", "reduceOnly": False, "stopPrice": "0",
+        "origType": "LIMIT", "updateTime": NOW, "time": NOW, **changed,
+    }  # fmt: skip
+
+
+def at_binance(act: Callable[[CcxtVenue, Replay], Awaitable[T]]) -> T:
+    async def main() -> T:
+        async with replaying("binanceusdm", WORLDS["binanceusdm"]()) as (venue, replay):
+            await venue.instruments()
+            return await act(venue, replay)
+
+    return asyncio.run(main())
+
+
+def test_an_order_is_sent_as_it_was_asked_for() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        replay.answers[f"POST {ORDER}"] = saved(answer())
+        report = await venue.place(LIMIT)
+        assert (report.venue_order_id, report.status, report.client_order_id) == ("991", "open", "ours1")
+        sent = replay.asked[-1].body.decode() or replay.asked[-1].raw_query
+        for part in ("symbol=BTCUSDT", "side=BUY", "quantity=0.01", "price=50000", "newClientOrderId=ours1"):
+            assert part in sent
+
+    at_binance(act)
+
+
+def test_an_order_is_never_rounded() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        before = len(replay.asked)
+        for wrong in ({"quantity": Decimal("0.0101")}, {"price": Decimal("50000.05")}):
+            with pytest.raises(Rejected, match="no multiple of"):
+                await venue.place(msgspec.structs.replace(LIMIT, **wrong))
+        assert len(replay.asked) == before
+
+    at_binance(act)
+
+
+def test_a_market_order_is_reported_as_the_venue_then_states_it() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        replay.answers[f"POST {ORDER}"] = saved(answer(type="MARKET", price="0"))
+        replay.answers[f"GET {ORDER}"] = saved(
+            answer(type="MARKET", price="0", status="FILLED", executedQty="0.010", avgPrice="61000.5")
+        )
+        report = await venue.place(OrderRequest(BTC, "buy", Decimal("0.010"), "ours1"))
+        assert (report.status, report.filled) == ("filled", Decimal("0.010"))
+
+    at_binance(act)
+
+
+def test_a_close_is_a_reduce_only_order_of_what_is_held() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        replay.answers[f"POST {ORDER}"] = saved(answer(status="FILLED", executedQty="0.014", origQty="0.014"))
+        report = await venue.close(BTC, "net", "close1")
+        assert (report.side, report.quantity, report.status) == ("buy", Decimal("0.014"), "filled")
+        placed = next(request for request in replay.asked if request.method == "POST")
+        assert "reduceOnly=true" in (placed.body.decode() or placed.raw_query)
+        with pytest.raises(Rejected, match="no long position"):
+            await venue.close(BTC, "long", "close2")
+
+    at_binance(act)
+
+
+def test_a_cancel_tells_how_much_was_filled() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        replay.answers[f"DELETE {ORDER}"] = saved(answer(status="CANCELED"))
+        replay.answers[f"GET {ORDER}"] = saved(answer(status="CANCELED", executedQty="0.004"))
+        report = await venue.cancel(BTC, "991")
+        assert report is not None
+        assert (report.status, report.filled) == ("canceled", Decimal("0.004"))
+
+    at_binance(act)
+
+
+def test_an_amendment_keeps_the_terms_that_it_does_not_change() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        replay.answers[f"GET {ORDER}"] = saved(answer())
+        replay.answers[f"PUT {ORDER}"] = saved(answer(price="49000"))
+        report = await venue.amend(BTC, "991", Amendment(price=Decimal(49_000)))
+        assert (report.price, report.quantity, report.client_order_id) == (Decimal(49_000), Decimal("0.010"), "ours1")
+
+    at_binance(act)
+
+
+def test_an_order_that_was_placed_here_is_found_by_our_id() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        replay.answers[f"POST {ORDER}"], replay.answers[f"GET {ORDER}"] = saved(answer()), saved(answer())
+        await venue.place(LIMIT)
+        found = await venue.find("ours1")
+        assert found is not None
+        assert found.venue_order_id == "991"
+        asked = replay.asked[-1]
+        assert asked.query["origClientOrderId"] == "ours1"
+
+    at_binance(act)
+
+
+def test_an_open_order_of_an_earlier_program_is_found_by_our_id() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        found = await venue.find("ours77")
+        assert found is not None
+        assert (found.venue_order_id, found.status) == ("77", "partially_filled")
+
+    at_binance(act)
+
+
+def test_an_order_that_cannot_be_found_is_not_said_not_to_exist() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        replay.answers["GET /fapi/v1/allOrders"] = saved([])
+        with pytest.raises(OutcomeUnknown, match="is among the open ones"):
+            await venue.find("nobody placed this")
+
+    at_binance(act)
+
+
+def test_what_an_order_is_called_at_a_venue() -> None:
+    assert client_id("plain", "Plain123") == "Plain123"
+    assert client_id("hex", "0x" + 32 * "a") == "0x" + 32 * "a"
+    for style, length in (("plain", 32), ("hex", 34)):
+        named = client_id(style, "an id with spaces")
+        assert len(named) == length
+        assert named == client_id(style, "an id with spaces")
+    assert not client_id("plain", "")
