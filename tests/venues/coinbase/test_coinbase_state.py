@@ -41,6 +41,12 @@ def test_what_is_on_hold_is_part_of_a_balance_and_wallets_of_one_currency_add_up
     assert snapshot.positions is None
 
 
+def test_the_futures_wallet_among_the_wallets_of_spot_is_not_counted_with_them() -> None:
+    futures = wallet("2", "USD", usd("900"), usd("0")) | {"platform": "ACCOUNT_PLATFORM_CFM_CONSUMER"}
+    spot = wallet("1", "USD", usd("10"), usd("0")) | {"platform": "ACCOUNT_PLATFORM_CONSUMER"}
+    assert stated(answer({"accounts": [spot, futures], "has_next": False})).balances == {"USD": Decimal(10)}
+
+
 def test_a_page_of_accounts_is_not_the_whole() -> None:
     reading = answer({"accounts": [wallet("1", "USD", usd("1"), usd("0"))], "has_next": True})
     assert stated(reading).balances is None

@@ -26,9 +26,14 @@ _MORE = "the list goes on on another page: ask with limit=250"
 _DIRECTIONS = {"LONG": ONE, "SHORT": -ONE, "FUTURES_POSITION_SIDE_LONG": ONE, "FUTURES_POSITION_SIDE_SHORT": -ONE}
 
 
+_ELSEWHERE = frozenset({"ACCOUNT_PLATFORM_CFM_CONSUMER", "ACCOUNT_PLATFORM_INTX"})
+"""Platforms whose wallets are no spot: their money is stated by answers of their own, and would count twice."""
+
+
 def read_accounts(context: Context, answer: Row) -> Reading:
-    """Balances by currency, of all wallets that the answer lists."""
-    items = rows.records(answer, "accounts")
+    """Balances by currency, of all wallets of spot that the answer lists."""
+    listed = rows.records(answer, "accounts")
+    items = [item for item in listed if not (isinstance(item, dict) and item.get("platform") in _ELSEWHERE)]
     more = rows.flag(answer, "has_next", default=False)
 
     def read(row: Row) -> tuple[str, tuple[str, Decimal]]:
@@ -49,7 +54,7 @@ def read_accounts(context: Context, answer: Row) -> Reading:
         failed={"balances": problem} if problem else {},
         source=(context.name,),
     )
-    return Reading("accounts", refused=refused, snapshot=snapshot, rows=len(items), note=_MORE if more else "")
+    return Reading("accounts", refused=refused, snapshot=snapshot, rows=len(listed), note=_MORE if more else "")
 
 
 def read_positions(context: Context, items: Sequence[object], *, one: bool = False) -> Reading:
