@@ -24,14 +24,15 @@ _CONNECTED = """
 import asyncio
 import sys
 from random import Random
-from trueup import bootstrap, settings
+from trueup import settings
+from trueup.bootstrap import venues
 from trueup.engine.clock import SystemClock
 from trueup.engine.reading import Hints
 from trueup.model.identifiers import AccountId
 account = {account}
 environment = {{"K": "k", "S": "s"}}
 async def connected():
-    venue = bootstrap.live_venue(account, environment=environment, clock=SystemClock(), random=Random(1), hints=Hints())
+    venue = venues.live_venue(account, environment=environment, clock=SystemClock(), random=Random(1), hints=Hints())
     await venue.aclose()
 asyncio.run(connected())
 assert ("ccxt" in sys.modules) is {imported}
