@@ -30,33 +30,36 @@ CODES = {
 }
 
 
+Snapshot = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--snapshot",
+        metavar="FILE…",
+        exists=True,
+        dir_okay=False,
+        help="A saved state of the account; several may be given. Fills among them serve as evidence. "
+        "Without: the venue is asked.",
+    ),
+]
+More = Annotated[list[Path] | None, typer.Argument(metavar="[FILE…]", exists=True, dir_okay=False, help="More files.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Write nothing: show what differs, why, and what would be booked.")
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Go on: follow the venue, reconcile after trades, gaps and every minute.")
+]
+
+
 def reconcile(
     ctx: typer.Context,
     *,
-    snapshot: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--snapshot",
-            metavar="FILE…",
-            exists=True,
-            dir_okay=False,
-            help="A saved state of the account; several may be given. Fills among them serve as evidence. "
-            "Without: the venue is asked.",
-        ),
-    ] = None,
+    snapshot: Snapshot = None,
     venue: VenueName = None,
     account: AccountName = None,
     config: Config = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing: show what differs, why, and what would be booked.")
-    ] = False,
-    watch: Annotated[
-        bool,
-        typer.Option("--watch", help="Go on: follow the venue, reconcile after trades, gaps and every minute."),
-    ] = False,
-    more: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE…]", exists=True, dir_okay=False, help="More files.")
-    ] = None,
+    dry_run: DryRun = False,
+    watch: Watch = False,
+    more: More = None,
     home_currency: HomeCurrency = "",
     address: Address = "",
     data: Data = None,
