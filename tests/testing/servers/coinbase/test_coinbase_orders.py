@@ -221,12 +221,35 @@ def test_an_edit_keeps_the_order_and_what_it_has_filled() -> None:
     assert len(talk.get("/orders/historical/batch")["orders"]) == 1
 
 
+def test_a_stop_is_edited_with_its_trigger() -> None:
+    talk = Talk()
+    order_id = talk.placed(
+        BTC, "SELL", STOP,
+        base_size="0.1", limit_price="55000", stop_price="58000", stop_direction="STOP_DIRECTION_STOP_DOWN",
+    )  # fmt: skip
+    edit = {"order_id": order_id, "price": "54000", "size": "0.2", "stop_price": "57000"}
+    assert talk.post("/orders/edit", edit)["success"]
+    assert talk.shown(order_id)["order_configuration"][STOP] == {
+        "base_size": "0.2",
+        "limit_price": "54000",
+        "stop_price": "57000",
+        "stop_direction": "STOP_DIRECTION_STOP_DOWN",
+    }
+    talk.exchange.move(BTC_SYMBOL, D(57_500))
+    assert talk.shown(order_id)["status"] == "OPEN"
+    talk.exchange.move(BTC_SYMBOL, D(56_900))
+    assert talk.shown(order_id)["status"] == "FILLED"
+
+
 def test_an_edit_that_cannot_be_says_why() -> None:
     talk = Talk()
     future = talk.placed(FUTURE, "BUY", GTC, base_size="1", limit_price="50000")
     resting = talk.placed(BTC, "BUY", GTC, base_size="0.6", limit_price="59990")
     talk.exchange.move(BTC_SYMBOL, D(59_989))
     done = talk.placed(BTC, "SELL", MARKET, base_size="0.1")
+    until = talk.placed(
+        BTC, "BUY", "limit_limit_gtd", base_size="0.1", limit_price="50000", end_time="2026-11-23T10:00:00Z"
+    )
 
     def edit(order_id: str, **terms: str) -> str:
         told = talk.post("/orders/edit", {"order_id": order_id, **terms})
@@ -237,6 +260,7 @@ def test_an_edit_that_cannot_be_says_why() -> None:
     assert edit("unknown", price="1", size="1") == "ORDER_NOT_FOUND"
     assert edit(future, price="49000", size="1") == "CANNOT_EDIT_FUTURES_ORDER"
     assert edit(done, price="49000", size="1") == "ONLY_OPEN_ORDERS_CAN_BE_EDITED"
+    assert edit(until, price="49000", size="0.1") == "ONLY_LIMIT_ORDER_EDITS_SUPPORTED"
     assert edit(resting, price="49000") == "INVALID_EDITED_SIZE", "what is left out is read as 0"
     assert edit(resting, size="0.6") == "INVALID_EDITED_PRICE"
     assert edit(resting, price="49000", size="0.4") == "CANNOT_EDIT_TO_BELOW_FILLED_SIZE"

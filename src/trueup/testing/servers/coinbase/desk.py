@@ -65,7 +65,7 @@ class Desk:
         return {"results": [self._cancel(order_id) for order_id in ids]}
 
     def edit(self, body: Mapping[str, Any]) -> Row:
-        """``POST orders/edit``: another price and size for a resting limit order, which keeps its id."""
+        """``POST orders/edit``: other terms for a resting order of spot, which keeps its id."""
         try:
             self._edit(body)
         except Declined as declined:
@@ -229,35 +229,45 @@ class Desk:
         return {"success": reason == _NO_CANCEL, "failure_reason": reason, "order_id": order_id}
 
     def _edit(self, body: Mapping[str, Any]) -> None:
-        """Edit. What is left out is read as 0. Raises :class:`Declined`."""
+        """Edit. Raises :class:`Declined`."""
         order = self._history.catch_up().orders.get(text(body, "order_id"))
-        price, size = (decimal(body.get(field) or "0", field) for field in ("price", "size"))
         if order is None:
             raise Declined("ORDER_NOT_FOUND")
         if not order.product.spot:
             raise Declined("CANNOT_EDIT_FUTURES_ORDER")
         if order.status != "OPEN":
             raise Declined("ONLY_OPEN_ORDERS_CAN_BE_EDITED")
-        if order.intent.kind.name != "limit_limit_gtc":
+        if order.intent.kind.name not in _EDITED:
             raise Declined("ONLY_LIMIT_ORDER_EDITS_SUPPORTED")
-        market = order.product.market
         with exact():
-            if size <= ZERO or size % market.step:
-                raise Declined("INVALID_EDITED_SIZE")
-            if price <= ZERO or price % market.tick:
-                raise Declined("INVALID_EDITED_PRICE")
-            if size <= order.filled:
-                raise Declined("CANNOT_EDIT_TO_BELOW_FILLED_SIZE")
-            if (size, price) == (order.quantity, order.intent.price):
-                raise Declined("EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST")
-            terms = {**order.intent.terms, "base_size": canonical(size), "limit_price": canonical(price)}
-            asked = msgspec.structs.replace(order.intent, terms=terms, price=price)
-            self._check_edit(order, size, price)
+            asked, amendment = self._edited(order, body)
         try:
             with self._history.editing(order, asked):
-                self._exchange.amend(self._account, order.exchange_id, Amendment(size - order.filled, price))
+                self._exchange.amend(self._account, order.exchange_id, amendment)
         except Rejected as error:
             raise Declined("COMMANDER_REJECTED_EDIT_ORDER", preview=_words(error).preview) from error
+
+    def _edited(self, order: Order, body: Mapping[str, Any]) -> tuple[Intent, Amendment]:
+        """The order on its new terms: a price or size that is left out is read as 0. Raises :class:`Declined`."""
+        price, size = (decimal(body.get(field) or "0", field) for field in ("price", "size"))
+        before, market = order.intent, order.product.market
+        stop = before.stop_price
+        if stop is not None and body.get("stop_price"):
+            stop = decimal(body["stop_price"], "stop_price")
+        if size <= ZERO or size % market.step:
+            raise Declined("INVALID_EDITED_SIZE")
+        if price <= ZERO or price % market.tick or (stop is not None and (stop <= ZERO or stop % market.tick)):
+            raise Declined("INVALID_EDITED_PRICE")
+        if size <= order.filled:
+            raise Declined("CANNOT_EDIT_TO_BELOW_FILLED_SIZE")
+        if (size, price, stop) == (order.quantity, before.price, before.stop_price):
+            raise Declined("EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST")
+        self._check_edit(order, size, price)
+        terms = {**before.terms, "base_size": canonical(size), "limit_price": canonical(price)}
+        if stop is not None:
+            terms["stop_price"] = canonical(stop)
+        asked = msgspec.structs.replace(before, terms=terms, price=price, stop_price=stop)
+        return asked, Amendment(size - order.filled, price, stop)
 
     def _check_edit(self, order: Order, size: Decimal, price: Decimal) -> None:
         """Whether there is money enough: what the order held is its own."""
@@ -273,6 +283,9 @@ Asked = tuple[Intent, OrderRequest]
 Read = Callable[[Mapping[str, Any]], Asked]
 
 _MARKET = KINDS["market_market_ioc"]
+_EDITED = frozenset({"limit_limit_gtc", "stop_limit_stop_limit_gtc"})
+"""What can be edited."""
+
 _NOTHING: Row = {
     **dict.fromkeys(("order_total", "commission_total", "quote_size", "base_size", "best_bid", "best_ask"), "0"),
     **dict.fromkeys(("order_margin_total", "leverage", "long_leverage", "short_leverage", "preview_id"), ""),
