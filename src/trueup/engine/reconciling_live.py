@@ -38,6 +38,9 @@ from trueup.reconcile.verdict import Verdict
 LOOK_BACK_NS = 600 * NS_PER_SECOND
 """How far back in our own record facts may stand that happened after a cut which the venue has only just told."""
 
+_ENDED_BY_FACTS = (Kind.QTY.value, Kind.CASH.value)
+"""Sorts of breaks that a fact may put right."""
+
 Trigger = Literal["start", "trade", "periodic", "reconnect", "demand"]
 
 
@@ -49,6 +52,7 @@ class Run(msgspec.Struct, frozen=True):
         pulled: What was booked on the way, all pulls together.
         looks: How often the account was looked at; with :data:`trueup.engine.looking.LOOKS_MAX` it may have traded
             even then.
+        brought: What the pulls brought that was not booked before, by subject: causes, and the identities of the facts.
         findings: What differs, with what it is put down to.
         plan: What was booked for it, or in a dry run would be, and why not more.
         moves: What it did to the breaks.
@@ -63,6 +67,7 @@ class Run(msgspec.Struct, frozen=True):
     comparison: Comparison
     pulled: Pull
     looks: int
+    brought: Mapping[str, Booked]
     findings: Sequence[Finding]
     plan: Plan
     moves: Sequence[e.BreakMoved]
@@ -137,7 +142,9 @@ class Reconciler:
             if history is None and judged.worth_reading:
                 history = await self._history(seen)
                 judged = await self._judged(seen, history)
-            first = self._settling(judged, seen, doubts, _brought(seen.news, judged))
+            brought = _brought(seen.news, judged)
+            ended_by = {(subject, sort): one for subject, one in brought.items() for sort in _ENDED_BY_FACTS}
+            first = self._settling(judged, seen, doubts, ended_by)
             settled = [first]
             if dry:
                 decided = self._ledger.read(lambda _: first.decided(self._ledger))
@@ -155,6 +162,7 @@ class Reconciler:
                 judged.comparison,
                 seen.pulled,
                 seen.looks,
+                brought,
                 judged.findings,
                 decided.plan,
                 [move for one in settled if one.verdict is not None for move in one.verdict.moves],
@@ -242,17 +250,16 @@ def _before(ledger: Ledger) -> _Agreed:
     return _Agreed(outcome.cut, breaks.seq)
 
 
-def _brought(news: Sequence[e.Fact], judged: Judged) -> Mapping[BreakKey, Booked]:
-    """What a pull brought, by the breaks that it may have put right: each sort there may be of a subject."""
+def _brought(news: Sequence[e.Fact], judged: Judged) -> Mapping[str, Booked]:
+    """What pulls brought, by the subjects that it changed."""
     known = Evidence(instruments=judged.instruments)
     causes: dict[str, dict[str, list[str]]] = {}
     for fact in news:
         for subject in effects(fact, judged.instruments):
             causes.setdefault(subject, {}).setdefault(cause_of_missing(fact, known), []).append(fact_key(fact) or "")
     return {
-        (subject, sort): (" ".join(found), tuple(key for keys in found.values() for key in keys)[:EVIDENCE_MAX])
+        subject: (" ".join(found), tuple(key for keys in found.values() for key in keys)[:EVIDENCE_MAX])
         for subject, found in causes.items()
-        for sort in (Kind.QTY.value, Kind.CASH.value)
     }
 
 
