@@ -7,6 +7,7 @@ within a budget, so that a venue in trouble is not buried under retries.
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -102,6 +103,19 @@ Judge = Callable[[Call, Answer], VenueError | None]
 
 Sign = Callable[[Call], Call]
 """Adds what is only valid for a moment: nonce, token, time."""
+
+
+class _WithoutQueries(logging.Filter):
+    """Lets the library write down addresses without their queries: some venues take their token there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always lets it pass."""
+        args = record.args if isinstance(record.args, tuple) else ()
+        record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in args)
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQueries())
 
 
 def client(base_url: str) -> httpx.AsyncClient:
