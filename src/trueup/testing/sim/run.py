@@ -40,7 +40,7 @@ TRIES_MAX = 6
 
 HEALED = "written back from the second copy"
 REBUILT = "They were rebuilt"
-"""What a start may say after rot alone. A crash, however it comes, leaves nothing to heal."""
+"""What a start may say after rot alone. A crash, whatever failed before, leaves nothing to heal."""
 
 
 class Outcome(msgspec.Struct):
@@ -223,7 +223,7 @@ class _History:
         ledgers = [store.ledger(account) for account in self._offers]
         for finding in store.findings:
             self._say(f"found: {finding}")
-            if HEALED in finding or (REBUILT in finding and not (self._machine.suspect or self._machine.faulty)):
+            if HEALED in finding or (REBUILT in finding and not self._machine.faulty):
                 raise Violation(f"I1 a crash left something to heal: {finding}")
         for ledger in ledgers:
             self._witness_of(ledger)
