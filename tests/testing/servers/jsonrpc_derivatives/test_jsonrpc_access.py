@@ -70,7 +70,7 @@ def test_the_gateway_takes_a_token_of_a_cdp_key_and_nothing_else() -> None:
         await talk.log_in(token=talk.jwt(uri=f"POST {talk.http.base_url.netloc.decode()}/api/v2/public/auth"))
         now = talk.now_ms // 1_000
         for token in (
-            talk.jwt(seed=32 * b"\x33"),
+            talk.jwt(seed=32 * b"\x44"),
             talk.jwt(key="organizations/other/apiKeys/other"),
             talk.jwt(iss="me"),
             talk.jwt(exp=now + 121),
@@ -105,6 +105,36 @@ def test_a_token_ends_and_without_one_nothing_private_is_told() -> None:
         talk.token = ""
         assert (await talk.refusal("private/get_positions")).code == 13009
         assert (await talk.refusal("private/get_positions", access_token="made.up")).code == 13009
+
+    rehearse(story)
+
+
+def test_a_key_opens_its_own_account_alone() -> None:
+    async def story(talk: Talk) -> None:
+        await talk.order("buy", "0.1", label="mine")
+        mine = await talk.ask("private/get_account_summaries", extended=True)
+        await talk.log_in(client_id=world.OTHER_ID, client_secret=world.OTHER_SECRET)
+        theirs = await talk.ask("private/get_account_summaries", extended=True)
+        assert theirs["id"] != mine["id"]
+        assert [row["equity"] for row in theirs["summaries"]] == [0] * len(theirs["summaries"])
+        assert await talk.ask("private/get_positions") == []
+        assert (await talk.ask("private/get_user_trades_by_currency", currency="USDC"))["trades"] == []
+
+    rehearse(story)
+
+
+def test_a_token_of_a_connection_is_good_for_that_alone_and_one_of_a_session_for_all() -> None:
+    async def story(talk: Talk) -> None:
+        async with talk.listening() as stream:
+            own = await stream.ask("public/auth", **talk.grant())
+            shared = await stream.ask("public/auth", scope="session:mine", **talk.grant())
+            assert own["scope"].split()[0] == "connection"
+            assert shared["scope"].split()[0] == "session:mine"
+            assert await stream.ask("private/get_positions", access_token=own["access_token"]) == []
+            talk.token = shared["access_token"]
+            assert await talk.ask("private/get_positions") == []
+            talk.token = own["access_token"]
+            assert (await talk.refusal("private/get_positions")).code == 13009
 
     rehearse(story)
 

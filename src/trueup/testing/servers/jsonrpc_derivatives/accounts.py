@@ -10,7 +10,6 @@ from trueup.testing.servers.jsonrpc_derivatives import wire
 from trueup.testing.servers.jsonrpc_derivatives.cashbook import USERNAME, Session
 from trueup.testing.servers.jsonrpc_derivatives.history import AccountHistory
 from trueup.testing.servers.jsonrpc_derivatives.markets import Contract, Markets
-from trueup.testing.servers.jsonrpc_derivatives.orders import USER_ID
 from trueup.testing.servers.jsonrpc_derivatives.wire import Row
 from trueup.venues.paper.account import gain
 from trueup.venues.paper.exchange import PaperExchange
@@ -164,10 +163,10 @@ class Accounts:
         return contract.market.initial_margin * abs(worth)
 
 
-def user() -> Row:
+def user(user_id: int) -> Row:
     """What is said of the user besides, where more is asked for."""
     return {
-        "id": USER_ID,
+        "id": user_id,
         "email": "user@example.com",
         "system_name": USERNAME,
         "username": USERNAME,

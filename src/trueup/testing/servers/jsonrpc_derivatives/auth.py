@@ -63,10 +63,16 @@ class CdpKey(msgspec.Struct, frozen=True):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token that was given out; ``until`` in seconds that never go back."""
+    """A token that was given out.
+
+    Attributes:
+        until: In seconds that never go back.
+        holder: The connection that it is good for; None for any.
+    """
 
     access: Access
     until: float
+    holder: object | None
 
 
 Grant = Callable[["Auth", Params, str], Access]
@@ -97,24 +103,31 @@ class Auth:
         """Those that there are keys for."""
         return {**(_OWN if self.keys else {}), **(_COINBASE if self.cdp_keys else {})}
 
-    def grant(self, params: Params, host: str) -> tuple[Access, Row]:
-        """Answer ``public/auth``, and tell who it was. Raises :class:`~...wire.Refusal`."""
+    def grant(self, params: Params, host: str, connection: object | None) -> tuple[Access, Row]:
+        """Answer ``public/auth``, and tell who it was. Raises :class:`~...wire.Refusal`.
+
+        A token that was asked for over a WebSocket is good for that alone, unless it is to be one of a session.
+        """
         access = self.grants[params.choice("grant_type", self.grants.keys())](self, params, host)
-        row: Row = {"access_token": self._token(access), "expires_in": self._lasts_s}
+        session = next((word for word in params.text("scope", "").split() if word.startswith("session:")), "")
+        token, scope = self._token(access, None if session else connection), access.scope
+        row: Row = {"access_token": token, "expires_in": self._lasts_s}
         if self.keys:
-            refresh = self._named("refresh")
+            refresh, scope = self._named("refresh"), f"{session or 'connection'} {scope}"
             self._refreshing[refresh] = access
             row |= {"refresh_token": refresh, "enabled_features": []}
-        row |= {"scope": access.scope, "token_type": "bearer"}
+        row |= {"scope": scope, "token_type": "bearer"}
         if "state" in params:
             row["state"] = params.text("state")
         return access, row
 
-    def access(self, token: str) -> Access:
-        """What a token opens. Raises :class:`~...wire.Refusal`."""
+    def access(self, token: str, connection: object | None = None) -> Access:
+        """What a token opens over a connection. Raises :class:`~...wire.Refusal`."""
         found = self._tokens.get(token)
         if found is None or found.until <= self._clock.monotonic():
             raise unauthorized("invalid_token" if found is None else "token_expired")
+        if found.holder is not None and found.holder is not connection:
+            raise unauthorized("a token of another connection")
         return found.access
 
     def of_request(self, request: asgi.Request) -> Access | None:
@@ -176,9 +189,9 @@ class Auth:
             raise wire.refused(13004, "invalid_credentials")
         return key.access
 
-    def _token(self, access: Access) -> str:
+    def _token(self, access: Access, holder: object | None) -> str:
         token = self._named("access")
-        self._tokens[token] = Token(access, self._clock.monotonic() + self._lasts_s)
+        self._tokens[token] = Token(access, self._clock.monotonic() + self._lasts_s, holder)
         return token
 
     def _named(self, kind: str) -> str:

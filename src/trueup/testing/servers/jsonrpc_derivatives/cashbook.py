@@ -14,7 +14,6 @@ from trueup.model.events import FillBooked, FundingPaid, TransferBooked
 from trueup.model.numbers import ZERO, exact, quotient
 from trueup.testing.servers.jsonrpc_derivatives import wire
 from trueup.testing.servers.jsonrpc_derivatives.markets import Contract, Markets, turned
-from trueup.testing.servers.jsonrpc_derivatives.orders import USER_ID
 from trueup.testing.servers.jsonrpc_derivatives.wire import Row
 from trueup.venues.paper.account import Holding, gain
 
@@ -57,6 +56,7 @@ class Cashbook:
     Args:
         markets: With their prices now.
         first: Where its numbers begin.
+        user_id: Whose it is.
 
     Attributes:
         cash: By currency.
@@ -64,12 +64,13 @@ class Cashbook:
         log: Oldest first.
     """
 
-    def __init__(self, markets: Markets, first: int) -> None:
+    def __init__(self, markets: Markets, first: int, user_id: int) -> None:
         self.cash: dict[str, Decimal] = defaultdict(Decimal)
         self.sessions: dict[str, Session] = defaultdict(lambda: Session(Holding(), Holding()))
         self.log: list[Entry] = []
         self._markets = markets
         self._first = first
+        self._user_id = user_id
 
     def trade(self, fill: FillBooked, contract: Contract, trade: Row) -> Decimal:
         """Take a trade in; returns what it realised."""
@@ -180,7 +181,7 @@ class Cashbook:
             **_NOTHING,
             "username": USERNAME,
             "user_seq": len(self.log) + 1,
-            "user_id": USER_ID,
+            "user_id": self._user_id,
             "type": kind,
             "timestamp": wire.milliseconds(time),
             "id": number,

@@ -17,11 +17,12 @@ from trueup.model.numbers import exact
 from trueup.testing.servers.jsonrpc_derivatives import wire
 from trueup.testing.servers.jsonrpc_derivatives.cashbook import Cashbook
 from trueup.testing.servers.jsonrpc_derivatives.markets import Contract, Markets, turned
-from trueup.testing.servers.jsonrpc_derivatives.orders import USER_ID, Note, Placed
+from trueup.testing.servers.jsonrpc_derivatives.orders import Note, Placed
 from trueup.testing.servers.jsonrpc_derivatives.wire import Row
 from trueup.venues.paper.exchange import PaperExchange
 
 IDS_PER_ACCOUNT = 1_000_000_000
+FIRST_USER = 96_103
 
 STRANGERS = 7
 """A market's trades are numbered, and most are other people's: of two of ours in a row so many lie apart."""
@@ -65,13 +66,15 @@ class AccountHistory:
         cashbook: What happened to its money.
         next_note: What was asked for beyond what the exchange keeps, until the next order takes it.
         seen: How many facts were folded.
+        user_id: Whose it is, by the engine's number.
     """
 
     def __init__(self, exchange: PaperExchange, account: AccountId, place: int, markets: Markets) -> None:
         self.orders: dict[str, Placed] = {}
         self.trades: list[Trade] = []
         self.told: dict[str, list[Told]] = {}
-        self.cashbook = Cashbook(markets, (place + 1) * IDS_PER_ACCOUNT)
+        self.user_id = FIRST_USER + place
+        self.cashbook = Cashbook(markets, (place + 1) * IDS_PER_ACCOUNT, self.user_id)
         self.next_note: Note | None = None
         self.seen = 0
         self._exchange = exchange
@@ -156,7 +159,8 @@ class AccountHistory:
             note = self.next_note or Note(label=report.client_order_id)
             self.next_note = None
             collar = self._markets.collar(contract, buys=report.side == "buy")
-            placed = Placed.of(report, contract, note, self._number(report.venue_order_id), collar)
+            number = self._number(report.venue_order_id)
+            placed = Placed.of(report, contract, note, user_id=self.user_id, number=number, collar=collar)
             self._link(report.venue_order_id, placed)
             yield self._put(placed)
         elif report.status in {"open", "partially_filled"}:
@@ -249,7 +253,7 @@ def _trade_row(fill: e.FillBooked, placed: Placed, trade_id: str, sequence: int)
         "contracts": wire.rounded(turned(contract, fill.quantity)),
         "api": placed.note.by_api,
         "amount": wire.number(fill.quantity),
-        "user_id": USER_ID,
+        "user_id": placed.user_id,
     }
     if placed.note.label:
         row["label"] = placed.note.label

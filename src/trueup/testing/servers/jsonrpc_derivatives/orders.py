@@ -58,6 +58,7 @@ class Placed(msgspec.Struct, frozen=True):
     """
 
     order_id: str
+    user_id: int
     contract: Contract
     note: Note
     kind: str
@@ -77,11 +78,14 @@ class Placed(msgspec.Struct, frozen=True):
     made_by: str = ""
 
     @classmethod
-    def of(cls, report: OrderReported, contract: Contract, note: Note, number: int, collar: Decimal) -> "Placed":
+    def of(
+        cls, report: OrderReported, contract: Contract, note: Note, *, user_id: int, number: int, collar: Decimal
+    ) -> "Placed":
         """An order that the exchange tells of for the first time; ``collar`` is how far a market order may go."""
         kind, waits = _WORDS[report.order_type], report.trigger_price is not None
         return cls(
             _trigger_id(contract, report, note, number) if waits else contract.prefixed(str(number)),
+            user_id,
             contract,
             note,
             kind,
@@ -128,7 +132,7 @@ class Placed(msgspec.Struct, frozen=True):
         row: Row = {
             "label": self.note.label,
             "price": AT_MARKET if self.price is None else wire.number(self.price),
-            "user_id": USER_ID,
+            "user_id": self.user_id,
             "amount": wire.number(self.amount),
             "direction": self.side,
             "time_in_force": self.note.time_in_force,
@@ -168,10 +172,6 @@ class Placed(msgspec.Struct, frozen=True):
             return ZERO
         inverse = self.contract.inverse
         return wire.rounded(quotient(self.filled, self.worth) if inverse else quotient(self.worth, self.filled))
-
-
-USER_ID = 96_103
-"""Of whoever asks."""
 
 
 def _trigger_id(contract: Contract, report: OrderReported, note: Note, number: int) -> str:

@@ -48,12 +48,12 @@ def _position(desk: Desk, params: Params) -> object:
 
 def _summary(desk: Desk, params: Params) -> object:
     (row,) = desk.accounts.summaries(desk.account, desk.history, [_currency(desk, params)])
-    return {**(user() if params.flag("extended") else {}), **row}
+    return {**(user(desk.history.user_id) if params.flag("extended") else {}), **row}
 
 
 def _summaries(desk: Desk, params: Params) -> object:
     rows = desk.accounts.summaries(desk.account, desk.history, desk.markets.currencies)
-    return {**(user() if params.flag("extended") else {}), "summaries": rows}
+    return {**(user(desk.history.user_id) if params.flag("extended") else {}), "summaries": rows}
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------

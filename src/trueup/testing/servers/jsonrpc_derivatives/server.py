@@ -155,7 +155,7 @@ class JsonRpcServer:
 
     def _access(self, call: Call) -> Access | None:
         if "access_token" in call.params:
-            return self._auth.access(call.params.text("access_token"))
+            return self._auth.access(call.params.text("access_token"), call.connection)
         return call.access
 
     def _charge(self, call: Call, access: Access | None) -> None:
@@ -179,7 +179,7 @@ class JsonRpcServer:
         params, markets = call.params, self._markets
         match call.method:
             case "public/auth":
-                access, row = self._auth.grant(params, call.host)
+                access, row = self._auth.grant(params, call.host, call.connection)
                 if call.connection is not None:
                     call.connection.access = access
                     call.connection.feeds.belong(self._desks[access.account])

@@ -29,20 +29,31 @@ from trueup.venues.paper.markets import Market
 
 DERIBIT = account_id("deribit", "main")
 GATEWAY = account_id("coinbase_derivatives", "main")
+OTHER_DERIBIT = account_id("deribit", "other")
+OTHER_GATEWAY = account_id("coinbase_derivatives", "other")
+"""Somebody else's, with nothing in them."""
 
 CLIENT_ID, CLIENT_SECRET = "rehearsal", "rehearsal-secret"
 READING_ID, READING_SECRET = "reading", "reading-secret"
 """A key that may only read."""
 
+OTHER_ID, OTHER_SECRET = "other", "other-secret"
+"""A key to the other account."""
+
 CDP_KEY = "organizations/rehearsal/apiKeys/trading"
 CDP_READING_KEY = "organizations/rehearsal/apiKeys/reading"
+CDP_OTHER_KEY = "organizations/other/apiKeys/trading"
 
 DEPOSITS: Mapping[str, Decimal] = {"USDC": Decimal(100_000), "BTC": Decimal(2)}
 
 DERIBIT_TOKEN_S, GATEWAY_TOKEN_S = 900, 3_600
 """How long tokens last."""
 
-_CDP_SEEDS: Mapping[str, bytes] = {CDP_KEY: 32 * b"\x11", CDP_READING_KEY: 32 * b"\x22"}
+_CDP_SEEDS: Mapping[str, bytes] = {
+    CDP_KEY: 32 * b"\x11",
+    CDP_READING_KEY: 32 * b"\x22",
+    CDP_OTHER_KEY: 32 * b"\x33",
+}
 CDP_SECRETS: Mapping[str, str] = {name: b64encode(seed).decode() for name, seed in _CDP_SEEDS.items()}
 """The private keys (Ed25519), by name, in the form in which the venue hands them out."""
 
@@ -69,7 +80,7 @@ def demo_exchange(clock: Clock, random: Random, *accounts: AccountId) -> PaperEx
 def deribit_server(
     clock: Clock, random: Random, *, exchange: PaperExchange | None = None, limited: bool = True, heartbeat_s: int = 10
 ) -> JsonRpcServer:
-    """Deribit with one account; its exchange is ``server.exchange``.
+    """Deribit with its account, and the other one; its exchange is ``server.exchange``.
 
     Args:
         clock: Whose time is the venue's.
@@ -81,28 +92,35 @@ def deribit_server(
     keys = {
         CLIENT_ID: Key(CLIENT_SECRET, Access(DERIBIT, FULL_SCOPE)),
         READING_ID: Key(READING_SECRET, Access(DERIBIT, READ_SCOPE)),
+        OTHER_ID: Key(OTHER_SECRET, Access(OTHER_DERIBIT, FULL_SCOPE)),
     }
     auth = Auth(clock, keys=keys, cdp_keys={}, lasts_s=DERIBIT_TOKEN_S)
     exchange = exchange or demo_exchange(clock, random, DERIBIT)
-    return JsonRpcServer(exchange, (DERIBIT,), auth, clock=clock, limited=limited, heartbeat_s=heartbeat_s)
+    exchange.open_account(OTHER_DERIBIT, {})
+    accounts = (DERIBIT, OTHER_DERIBIT)
+    return JsonRpcServer(exchange, accounts, auth, clock=clock, limited=limited, heartbeat_s=heartbeat_s)
 
 
 def gateway_server(
     clock: Clock, random: Random, *, exchange: PaperExchange | None = None, limited: bool = True, heartbeat_s: int = 10
 ) -> JsonRpcServer:
-    """Coinbase's gateway with one account; as :func:`deribit_server`."""
+    """Coinbase's gateway, as :func:`deribit_server`."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - an extra
 
-    scopes = {CDP_KEY: CDP_SCOPE, CDP_READING_KEY: CDP_READ_SCOPE}
+    opens = {
+        CDP_KEY: Access(GATEWAY, CDP_SCOPE),
+        CDP_READING_KEY: Access(GATEWAY, CDP_READ_SCOPE),
+        CDP_OTHER_KEY: Access(OTHER_GATEWAY, CDP_SCOPE),
+    }
     keys = {
-        name: CdpKey(Ed25519PrivateKey.from_private_bytes(seed).public_key(), Access(GATEWAY, scopes[name]))
+        name: CdpKey(Ed25519PrivateKey.from_private_bytes(seed).public_key(), opens[name])
         for name, seed in _CDP_SEEDS.items()
     }
     auth = Auth(clock, keys={}, cdp_keys=keys, lasts_s=GATEWAY_TOKEN_S)
     exchange = exchange or demo_exchange(clock, random, GATEWAY)
-    return JsonRpcServer(
-        exchange, (GATEWAY,), auth, clock=clock, testnet=False, limited=limited, heartbeat_s=heartbeat_s
-    )
+    exchange.open_account(OTHER_GATEWAY, {})
+    accounts = (GATEWAY, OTHER_GATEWAY)
+    return JsonRpcServer(exchange, accounts, auth, clock=clock, testnet=False, limited=limited, heartbeat_s=heartbeat_s)
 
 
 def _linear(base: str, price: str, *, tick: str, step: str, depth: str, swing: int) -> Market:
