@@ -14,6 +14,8 @@ import pytest
 from tests.conformance.venues.rigs import SocketRig, clock
 from trueup.engine.reading import Hints
 from trueup.testing.conformance.venues import CHECKS, Check, name, run
+from trueup.testing.servers.chaos import Chaos, VenueClock
+from trueup.testing.servers.faults import NO_FAULTS, WirePlan
 from trueup.testing.servers.hyperliquid.server import HyperliquidServer
 from trueup.testing.servers.hyperliquid.world import (
     DEMO_ACCOUNT,
@@ -32,7 +34,7 @@ UNLIMITED = 1_000_000
 
 
 @asynccontextmanager
-async def hyperliquid_by_ccxt() -> AsyncIterator[SocketRig]:
+async def hyperliquid_by_ccxt(plan: WirePlan = NO_FAULTS) -> AsyncIterator[SocketRig]:
     now = clock()
     exchange = PaperExchange(hyperliquid_markets(), clock=now, random=Random(1))
     exchange.open_account(DEMO_ACCOUNT, {"USDC": Decimal(1_000_000)})
@@ -57,7 +59,8 @@ async def hyperliquid_by_ccxt() -> AsyncIterator[SocketRig]:
             learnt=hints.learnt,
         )
 
-    async with serving(server) as address:
+    chaos = Chaos(server, plan, VenueClock(now))
+    async with serving(chaos) as address:
         with TcpProxy(address.host, address.port) as proxy:
             rig = SocketRig(
                 exchange,
@@ -71,6 +74,7 @@ async def hyperliquid_by_ccxt() -> AsyncIterator[SocketRig]:
                 connect=connect,
             )
             yield rig
+            assert bool(chaos.struck) == bool(plan.faults)
             await rig.aclose()
 
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.conformance.venues.rigs import SocketRig
+from tests.conformance.venues.test_ccxt import hyperliquid_by_ccxt
 from tests.conformance.venues.test_coinbase import coinbase
 from tests.conformance.venues.test_hyperliquid import hyperliquid
 from tests.conformance.venues.test_jsonrpc_derivatives import SETUPS as ENGINES
@@ -23,6 +24,7 @@ Faulty = Callable[[WirePlan], AbstractAsyncContextManager[SocketRig]]
 
 FACTS = {
     "hyperliquid": "userFills",
+    "ccxt": "userFills",
     "oanda": "ORDER_FILL",
     "coinbase": '"update"',
     "deribit": "user.changes",
@@ -52,6 +54,7 @@ def messages(words: str) -> Sequence[tuple[str, AnyFault]]:
 
 SETUPS: dict[str, Faulty] = {
     "hyperliquid": hyperliquid,
+    "ccxt": hyperliquid_by_ccxt,
     "oanda": oanda,
     "coinbase": coinbase,
     "deribit": lambda plan: ENGINES["deribit"](plan=plan),

@@ -73,9 +73,14 @@ class Guarded(Admitting):
         return answer
 
     async def fetch(self, url: str, method: str = "GET", headers: object = None, body: object = None) -> object:
-        """The last step before the network."""
+        """The last step before the network. ccxt takes an answer that was cut off for a refusal: it is a failure."""
         self.admitted(method)
-        return await super().fetch(url, method, headers, body)  # type: ignore[misc] # ccxt's
+        try:
+            return await super().fetch(url, method, headers, body)  # type: ignore[misc] # ccxt's
+        except Exception as error:
+            if type(error).__name__ == "ExchangeError" and _of_the_wire(error.__cause__):
+                raise import_module("ccxt").NetworkError(str(error)) from error.__cause__
+            raise
 
     async def throttle(self, cost: object = None) -> None:
         """Wait for the venue's limits; what ends or protects a position never does (invariant I8)."""
@@ -187,6 +192,10 @@ def make(
     if rest_url or stream_url:
         _point(made.urls["api"], made.implode_hostname, rest_url, stream_url)
     return made
+
+
+def _of_the_wire(cause: BaseException | None) -> bool:
+    return cause is not None and any(kind.__name__ == "ClientError" for kind in type(cause).__mro__)
 
 
 def _ccxt(exchange: str) -> tuple[Any, Any]:
