@@ -129,6 +129,19 @@ def test_both_stores_are_asked_where_a_pull_goes_back_far_and_one_else() -> None
     assert [params["historical"] for params in later.of(TRADES)] == [False]
 
 
+def test_of_the_last_day_the_store_that_lags_behind_proves_nothing() -> None:
+    late, rows = trade(2, MS - 2 * HOUR_MS), [trade(1, MS - 72 * HOUR_MS), trade(3, MS - HOUR_MS)]
+    script = Script()
+    old, recent = trades_of(rows, 1_000), trades_of([*rows, late], 1_000)
+    script.answers[TRADES] = lambda params: (old if params["historical"] else recent)(params)
+
+    async def story(venue: EngineVenue) -> Pages:
+        first = await anext(aiter(venue.history(None)))
+        return [first, *await pages(venue, first[1])]
+
+    assert numbers(run(story, script)) == {"ETH-1", "ETH-2", "ETH-3"}
+
+
 def test_a_place_moves_on_where_nothing_happens_so_that_the_old_store_is_left_alone() -> None:
     script, clock = Script(), HandClock()
 
