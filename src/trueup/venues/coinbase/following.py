@@ -84,11 +84,12 @@ class Following:
         if isinstance(item, Gap):
             self._ready.append(item)
             return
+        if item.begins:
+            self._listed.clear()
         for report in item.reports:
             self._report(report, lists=item.lists)
         if item.lists and not item.continues:
             self._lost = [order for order in self._open if order not in self._listed]
-            self._listed.clear()
 
     def _report(self, report: OrderReported, *, lists: bool) -> None:
         order = report.venue_order_id

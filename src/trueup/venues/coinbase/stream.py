@@ -32,11 +32,12 @@ class Pushed(msgspec.Struct, frozen=True):
     Attributes:
         reports: The orders in it.
         lists: Whether these are open orders that are listed, and not orders that changed.
-        continues: Whether the list goes on in the next message.
+        begins, continues: Whether the list begins here, and whether it goes on in the next message.
     """
 
     reports: Sequence[OrderReported]
     lists: bool
+    begins: bool = False
     continues: bool = False
 
 
@@ -66,6 +67,7 @@ class Conversation:
         self._awaited = set(CHANNELS)
         self._early: list[Pushed] = []
         self._last: int | None = None
+        self._listing = False
 
     def hello(self) -> Sequence[str]:
         """Subscribe to each channel, each with a token of its own."""
@@ -78,7 +80,7 @@ class Conversation:
 
     def ping(self) -> str:
         """Nothing: the venue's heartbeats keep the connection open."""
-        raise NotImplementedError
+        return ""
 
     @property
     def agreed(self) -> bool:
@@ -135,8 +137,11 @@ class Conversation:
                 items = [rows.as_row(json_value("order", bytes(raw))) for raw in event.orders or ()]
                 with exact():
                     reports = [orders.pushed(context, item, time, told.sequence_num)[0] for item in items]
-                lists = event.type == "snapshot"
-                pushed.append(Pushed(reports, lists, continues=lists and len(items) >= SNAPSHOT_BATCH))
+                if event.type == "snapshot":
+                    begins, self._listing = not self._listing, len(items) >= SNAPSHOT_BATCH
+                    pushed.append(Pushed(reports, lists=True, begins=begins, continues=self._listing))
+                else:
+                    pushed.append(Pushed(reports, lists=False))
         except BadInput as error:
             raise Malformed(f"user channel: {error.message}", remedy=error.remedy) from error
         return pushed

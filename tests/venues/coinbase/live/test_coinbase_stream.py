@@ -295,6 +295,30 @@ def test_what_ended_while_nobody_listened_is_asked_for() -> None:
     assert script.last(BATCH).query["order_ids"] == ["o-2"]
 
 
+def test_a_list_that_was_cut_off_says_nothing_of_what_is_open_now() -> None:
+    script = Script(**{BATCH: {"orders": [order("n-7", status="CANCELLED")]}})
+    connections = 0
+
+    async def talk(connection: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        await connection.send(agreed())
+        if connections == 1:
+            full = [pushed(f"n-{number}") for number in range(SNAPSHOT_BATCH)]
+            await connection.send(message(1, snapshot(*full)))
+            return
+        await connection.send(message(1, snapshot(*(pushed(f"n-{number}") for number in range(7)))))
+        await connection.wait_closed()
+
+    async def story() -> None:
+        async with streaming(talk, script) as (_, stream), asyncio.timeout(PATIENCE_S):
+            while not (isinstance(one := await anext(stream), OrderReported) and one.status == "canceled"):
+                pass
+        assert script.last(BATCH).query["order_ids"] == [f"n-{number}" for number in range(7, SNAPSHOT_BATCH)]
+
+    asyncio.run(story())
+
+
 def test_orders_whose_end_cannot_be_asked_for_are_asked_for_at_the_next_connection() -> None:
     script = Script(
         **{
