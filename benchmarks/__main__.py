@@ -26,6 +26,7 @@ NAMES = (
     "postgres",
     "venues",
     "exchanges",
+    "reconciling",
 )
 RESULTS = BENCHMARKS / "results"
 

@@ -72,6 +72,7 @@ def judge(
     ours: Sequence[e.Fact],
     history: History | None,
     *,
+    with_database: bool = True,
     defined: Mapping[str, Instrument] | None = None,
     stops_required: Collection[str] | None = (),
     tolerances: Tolerances = DEFAULTS,
@@ -84,12 +85,13 @@ def judge(
         theirs: The venue's answer.
         ours: Our facts since before the history begins, or of the last minutes without one.
         history: The venue's, where it was read.
+        with_database: Whether the views are asked too, which may have to catch up first.
         defined: Terms of instruments that the book does not know.
         stops_required: Instruments whose positions need a resting stop; None for all.
         tolerances: How far numbers may lie apart.
     """
     later = later_than(ours, theirs.cut)
-    database = None if later else database_side(store, ledger.account)
+    database = database_side(store, ledger.account) if with_database and not later else None
     state, quantities = ledger.read(lambda book: (book_side(book, defined), _quantities(book, theirs.cut, later)))
     shown = at_cut(state, quantities, later) if later else state
     comparison = compare(shown, database, theirs, tolerances, table=True, now=store.clock.now())
@@ -99,7 +101,7 @@ def judge(
     explained = explain(differences, known)
     differences = waiting(differences, explained)
     return Judged(
-        _with(comparison, differences, later),
+        _with(comparison, differences, later if with_database else ()),
         [Finding(one, why, _worth(one, state, theirs)) for one, why in zip(differences, explained, strict=True)],
         state.seq,
         known.facts.missing,

@@ -1,7 +1,7 @@
 """Looking at an account: its history into the book, then the venue's state, until nothing happens in between."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -50,6 +50,21 @@ class Look(msgspec.Struct):
         self.snapshot = replace(self.snapshot, failed={**self.snapshot.failed, "venue": why})
 
 
+async def glance(ledger: Ledger, venue: LiveVenue, *, patience_s: float) -> Look:
+    """The venue's state alone: nothing is pulled, as the stream has just told what happened.
+
+    Raises:
+        AuthenticationFailed: The venue does not take our key.
+    """
+    seen = Look(VenueSnapshot(ledger.account), Pull(ledger.account))
+
+    async def asked() -> None:
+        seen.snapshot, seen.looks = await venue.snapshot(), 1
+
+    await _patiently(seen, asked(), patience_s)
+    return seen
+
+
 async def look(ledger: Ledger, venue: LiveVenue, progress: Progress, *, books: bool, patience_s: float) -> Look:
     """Look at an account.
 
@@ -67,16 +82,20 @@ async def look(ledger: Ledger, venue: LiveVenue, progress: Progress, *, books: b
         JournalFailed: The disk refused.
     """
     seen = Look(VenueSnapshot(ledger.account), Pull(ledger.account))
+    await _patiently(seen, _until_quiet(seen, ledger, venue, progress) if books else _once(seen, venue), patience_s)
+    return seen
+
+
+async def _patiently(seen: Look, asking: Awaitable[None], patience_s: float) -> None:
     try:
         async with asyncio.timeout(patience_s):
-            await (_until_quiet(seen, ledger, venue, progress) if books else _once(seen, venue))
+            await asking
     except AuthenticationFailed:
         raise
     except VenueError as error:
         seen.failed(error.message)
     except TimeoutError:
         seen.failed(f"it did not answer within {patience_s:g} s")
-    return seen
 
 
 async def _once(seen: Look, venue: LiveVenue) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from trueup.engine.histories import SETTLING_NS, History, recorded_since, reread
 from trueup.engine.judging import Judged, judge
 from trueup.engine.ledger import Ledger
-from trueup.engine.looking import Look, look
+from trueup.engine.looking import Look, glance, look
 from trueup.engine.pulling import Progress, Pull, served, silent
 from trueup.engine.settling import Settling
 from trueup.engine.store import Store
@@ -136,12 +136,7 @@ class Reconciler:
             clock = self._store.clock
             began, began_s = clock.now(), clock.monotonic()
             unbooked = dry or self._policies.of(self._ledger.account, "").mode is Mode.REPORT
-            seen = await look(self._ledger, self._venue, progress, books=not unbooked, patience_s=self._patience_s)
-            history = await self._history(seen) if unbooked else None
-            judged = await self._judged(seen, history)
-            if history is None and judged.worth_reading:
-                history = await self._history(seen)
-                judged = await self._judged(seen, history)
+            seen, judged, history = await self._seen(trigger, progress, unbooked=unbooked)
             brought = _brought(seen.news, judged)
             ended_by = {(subject, sort): one for subject, one in brought.items() for sort in _ENDED_BY_FACTS}
             first = self._settling(judged, seen, doubts, ended_by)
@@ -172,6 +167,23 @@ class Reconciler:
             )
             return self.last
 
+    async def _seen(
+        self, trigger: Trigger, progress: Progress, *, unbooked: bool
+    ) -> tuple[Look, Judged, History | None]:
+        """What the venue said and what differs; after a trade a glance is enough while nothing does."""
+        if trigger == "trade" and not unbooked:
+            seen = await glance(self._ledger, self._venue, patience_s=self._patience_s)
+            judged = self._compared(seen, None, with_database=False)
+            if judged.comparison.status is Status.SYNCED:
+                return seen, judged, None
+        seen = await look(self._ledger, self._venue, progress, books=not unbooked, patience_s=self._patience_s)
+        history = await self._history(seen) if unbooked else None
+        judged = await self._judged(seen, history)
+        if history is None and judged.worth_reading:
+            history = await self._history(seen)
+            judged = await self._judged(seen, history)
+        return seen, judged, history
+
     async def _history(self, seen: Look) -> History | None:
         """The venue's history since both agreed last, read once more; None where it cannot be had."""
         if "venue" in seen.snapshot.failed:
@@ -191,7 +203,7 @@ class Reconciler:
         """Beside the loop: ten thousand positions take a moment, in which others go on."""
         return await asyncio.to_thread(self._compared, seen, history)
 
-    def _compared(self, seen: Look, history: History | None) -> Judged:
+    def _compared(self, seen: Look, history: History | None, *, with_database: bool = True) -> Judged:
         recent = self._ledger.recorded_by(self._store.clock.now() - LOOK_BACK_NS).seq
         after = recent if history is None else min(recent, self._agreed.seq)
         ours = recorded_since(self._ledger, after)
@@ -201,6 +213,7 @@ class Reconciler:
             seen.snapshot,
             ours,
             history,
+            with_database=with_database,
             defined=seen.terms,
             stops_required=self._stops_required,
         )
