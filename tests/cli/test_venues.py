@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import STORY, Trueup
+from trueup.testing.servers.jsonrpc_derivatives import world
 
 PATIENCE_S = 120.0
 
@@ -50,7 +51,7 @@ def ended(rehearsal: Rehearsal) -> str:
     return errors
 
 
-@pytest.fixture(params=["hyperliquid", "oanda"])
+@pytest.fixture(params=["hyperliquid", "oanda", "deribit", "coinbase_derivatives"])
 def rehearsal(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearsal]:
     made = served(tmp_path, request.param)
     for name, value in made.told["environment"].items():
@@ -60,7 +61,20 @@ def rehearsal(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
         ended(made)
 
 
-ACCOUNTS = {"hyperliquid": "hyperliquid:demo", "oanda": "oanda:main"}
+ACCOUNTS = {
+    "hyperliquid": "hyperliquid:demo",
+    "oanda": "oanda:main",
+    "deribit": "deribit:main",
+    "coinbase_derivatives": "coinbase_derivatives:main",
+}
+OTHERS = {
+    "deribit": {"REHEARSAL_KEY": world.OTHER_ID, "REHEARSAL_SECRET": world.OTHER_SECRET},
+    "coinbase_derivatives": {
+        "REHEARSAL_KEY": world.CDP_OTHER_KEY,
+        "REHEARSAL_SECRET": world.CDP_SECRETS[world.CDP_OTHER_KEY],
+    },
+}
+"""Keys that open another account."""
 
 
 def test_an_account_and_its_instruments_are_looked_at(trueup: Trueup, rehearsal: Rehearsal) -> None:
@@ -71,7 +85,7 @@ def test_an_account_and_its_instruments_are_looked_at(trueup: Trueup, rehearsal:
     assert f"{account}, stage trade" in looked.out
 
     listed = trueup("venues", "instruments", account.partition(":")[2], *config, "--json").json["instruments"]
-    assert {"hyperliquid": "BTC/USDC:USDC", "oanda": "EUR/USD"}[venue] in {row["symbol"] for row in listed}
+    assert {"oanda": "EUR/USD"}.get(venue, "BTC/USDC:USDC") in {row["symbol"] for row in listed}
     assert trueup("venues", "check", account, *config, "--json").json["stage"] == "trade"
 
 
@@ -120,12 +134,16 @@ def test_a_pull_may_begin_at_a_time(trueup: Trueup, rehearsal: Rehearsal) -> Non
     assert (wrong.code, wrong.error["field"]) == (3, "since")
 
 
-def test_an_account_that_was_pointed_elsewhere_is_refused(trueup: Trueup, rehearsal: Rehearsal) -> None:
+def test_an_account_that_was_pointed_elsewhere_is_refused(
+    trueup: Trueup, rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ("import", "--venue", rehearsal.told["venue"], "--config", rehearsal.config)
     assert trueup(*words).code == 0
     settings = re.sub(r"0x[0-9a-f]{40}", "0x" + 40 * "9", rehearsal.config.read_text())
     settings = settings.replace("101-004-1234567-001", "101-004-1234567-002")  # another one of the same token
     rehearsal.config.write_text(settings)
+    for name, value in OTHERS.get(rehearsal.told["venue"], {}).items():
+        monkeypatch.setenv(name, value)
     refused = trueup(*words, "--json")
     assert refused.code == 3
     assert refused.error["remedy"]
