@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.testing.servers.coinbase.talk import BTC, ENDING, FUTURE, Row, Talk
+from trueup.model.events import FillBooked
+from trueup.model.times import format_time
 from trueup.testing.servers.coinbase.demo import ACCOUNT
 
 D = Decimal
@@ -62,6 +64,9 @@ def test_fills_are_found_by_what_they_are_of() -> None:
     assert talk.fills(f"start_sequence_timestamp={newest['sequence_timestamp']}") == [newest]
     assert talk.fills(f"end_sequence_timestamp={newest['sequence_timestamp']}") == [oldest]
     assert talk.fills(f"start_sequence_timestamp={oldest['sequence_timestamp']}") == [newest, oldest]
+    times = [f.venue_time for f in talk.exchange.history(ACCOUNT, None)[0] if isinstance(f, FillBooked)]
+    assert talk.fills(f"start_sequence_timestamp={format_time(times[-1])}") == [newest], "the very moment included"
+    assert talk.fills(f"start_sequence_timestamp={format_time(times[-1] + 1)}") == []
     assert talk.fills("sort_by=PRICE") == [oldest, newest]
     assert talk.fills("retail_portfolio_id=another") == []
 

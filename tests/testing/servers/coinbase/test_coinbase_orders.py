@@ -3,11 +3,14 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.testing.servers.coinbase.talk import BTC, BTC_SYMBOL, ENDING, FUTURE, FUTURE_SYMBOL, Row, Talk
 from trueup.model.numbers import exact
 from trueup.testing.servers.coinbase.demo import ACCOUNT
 from trueup.testing.servers.coinbase.desk import CANCELS_MAX
+from trueup.testing.servers.coinbase.orders import KINDS
 from trueup.venues.paper.faults import TimeOut
 
 D = Decimal
@@ -155,6 +158,51 @@ def test_what_another_order_holds_cannot_be_spent_twice() -> None:
 def test_what_cannot_be_read_is_a_bad_request(body: object) -> None:
     status, row = Talk().ask("POST", "/orders", body)
     assert (status, row["error"]) == (400, "INVALID_ARGUMENT")
+
+
+WORDS = ["1", "0.1", "-1", "50000", "1e400", "NaN", BTC, FUTURE, "BUY", "2026-11-24T00:00:00Z", GTC, MARKET]
+NAMES = ["quote_size", "limit_price", "stop_price", "stop_direction", "end_time", "post_only"]
+SIMPLE = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+JSON = st.recursive(
+    SIMPLE | st.sampled_from(WORDS),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*KINDS, *NAMES, "base_size"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+TERMS = st.fixed_dictionaries({"base_size": JSON}, optional=dict.fromkeys(NAMES, JSON))
+BODY = st.fixed_dictionaries(
+    {},
+    optional={
+        "client_order_id": JSON | st.just("mine"),
+        "product_id": JSON | st.sampled_from([BTC, FUTURE]),
+        "side": JSON | st.sampled_from(["BUY", "SELL"]),
+        "order_configuration": JSON
+        | st.dictionaries(st.sampled_from(list(KINDS)), TERMS | JSON, min_size=1, max_size=1),
+        "order_ids": JSON | st.lists(st.just("x"), min_size=1, max_size=2),
+        "order_id": JSON | st.just("x"),
+        "size": JSON,
+        "price": JSON,
+    },
+)
+
+
+@given(body=BODY | JSON, path=st.sampled_from(["", "/batch_cancel", "/edit", "/preview", "/close_position"]))
+def test_whatever_is_sent_is_answered_and_never_fails(body: object, path: str) -> None:
+    talk = Talk()
+    talk.trade("1")
+    status, row = talk.ask("POST", f"/orders{path}", body)
+    assert status in {200, 400}, row
+
+
+def test_only_what_rests_may_be_post_only() -> None:
+    body = {
+        "client_order_id": "x",
+        "product_id": BTC,
+        "side": "BUY",
+        "order_configuration": {IOC: {"base_size": "0.1", "limit_price": "50000", "post_only": True}},
+    }
+    assert Talk().ask("POST", "/orders", body)[0] == 400
 
 
 def test_what_does_not_trade_at_once_ends_or_trades_whole() -> None:

@@ -188,7 +188,7 @@ class Desk:
         if product.spot and self._needed(product, request) > self._shows.available(
             product.quote if request.buys else product.base
         ):
-            raise _INSUFFICIENT
+            raise _insufficient()
 
     def _needed(self, product: Product, request: OrderRequest) -> Decimal:
         """What an order of a spot product takes of what is not on hold."""
@@ -274,7 +274,7 @@ class Desk:
         held, currency = order.held
         request = OrderRequest(order.product.market.symbol, order.side, size - order.filled, price=price)
         if self._needed(order.product, request) > self._shows.available(currency) + held:
-            raise Declined("COMMANDER_REJECTED_EDIT_ORDER", preview=_INSUFFICIENT.preview)
+            raise Declined("COMMANDER_REJECTED_EDIT_ORDER", preview=_insufficient().preview)
 
 
 Asked = tuple[Intent, OrderRequest]
@@ -296,13 +296,15 @@ _NOTHING: Row = {
 }
 """A preview of nothing."""
 
-_INSUFFICIENT = Declined("INSUFFICIENT_FUND", "Insufficient balance in source account", "PREVIEW_INSUFFICIENT_FUND")
+
+def _insufficient() -> Declined:
+    return Declined("INSUFFICIENT_FUND", "Insufficient balance in source account", "PREVIEW_INSUFFICIENT_FUND")
 
 
 def _words(error: Rejected) -> Declined:
     """The venue's words for what the exchange says."""
     if error.venue_code == "no_funds":
-        return _INSUFFICIENT
+        return _insufficient()
     if error.venue_code == "would_match":
         return Declined("INVALID_LIMIT_PRICE_POST_ONLY", "", "PREVIEW_INVALID_LIMIT_PRICE_POST_ONLY")
     return Declined("COMMANDER_REJECTED_NEW_ORDER", error.message)

@@ -11,10 +11,9 @@ from trueup.testing.servers.coinbase.wire import Row, decimal, invalid, moment
 NO_PREVIEW = "UNKNOWN_PREVIEW_FAILURE_REASON"
 
 _SIDES: Mapping[str, Side] = {"BUY": "buy", "SELL": "sell"}
-_TERMS = frozenset({
-    "quote_size", "base_size", "limit_price", "post_only", "end_time", "stop_price", "stop_direction",
-    "reduce_only", "rfq_disabled",
-})  # fmt: skip
+_ALWAYS = frozenset({"base_size", "quote_size", "reduce_only", "rfq_disabled"})
+_RESTING = frozenset({"limit_limit_gtc", "limit_limit_gtd"})
+"""What may be post-only."""
 
 
 class Declined(Exception):
@@ -39,12 +38,13 @@ def intent(client_id: str, configuration: object) -> Intent:
     kind = KINDS.get(name)
     if kind is None or not isinstance(terms, dict):
         raise Declined("UNSUPPORTED_ORDER_CONFIGURATION", f"{name} is not served here", "PREVIEW_INVALID_ORDER_CONFIG")
-    unknown = terms.keys() - _TERMS
+    unknown = terms.keys() - _fields(kind)
     if unknown:
         raise invalid(f"order_configuration.{name}: unknown field {min(unknown)!r}")
     if terms.get("reduce_only"):
         raise Declined("UNSUPPORTED_ORDER_CONFIGURATION", "reduce_only is not documented, and not served here")
-    until = terms.get("end_time")
+    if kind.order_type == "stop_limit":
+        text(terms, "stop_direction")
     return Intent(
         client_id,
         kind,
@@ -52,14 +52,26 @@ def intent(client_id: str, configuration: object) -> Intent:
         _number(terms, "limit_price", wanted=kind.order_type != "market"),
         _number(terms, "stop_price", wanted=kind.order_type == "stop_limit"),
         _quote_size(terms, kind),
-        moment(str(until), "end_time") if kind.name.endswith("gtd") else None,
+        moment(text(terms, "end_time"), "end_time") if kind.name.endswith("gtd") else None,
     )
+
+
+def _fields(kind: Kind) -> frozenset[str]:
+    """What a configuration may state."""
+    more = {
+        "limit_price": kind.order_type != "market",
+        "stop_price": kind.order_type == "stop_limit",
+        "stop_direction": kind.order_type == "stop_limit",
+        "end_time": kind.name.endswith("gtd"),
+        "post_only": kind.name in _RESTING,
+    }
+    return _ALWAYS | {field for field, taken in more.items() if taken}
 
 
 def _shown(kind: Kind, terms: Mapping[str, Any]) -> Row:
     """Terms as the venue repeats them."""
     shown = {field: value for field, value in terms.items() if field not in {"reduce_only", "rfq_disabled"}}
-    if kind.name.startswith("limit_limit_gt"):
+    if kind.name in _RESTING:
         shown.setdefault("post_only", False)
     return shown
 
