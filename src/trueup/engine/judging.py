@@ -22,6 +22,7 @@ from trueup.model.instruments import Instrument, wallet_currency
 from trueup.model.numbers import exact
 from trueup.reconcile.compare import compare
 from trueup.reconcile.cut import at_cut
+from trueup.reconcile.explain.evidence import Evidence
 from trueup.reconcile.explain.explaining import explain
 from trueup.reconcile.explain.taxonomy import OF_AMOUNTS, OF_KIND
 from trueup.reconcile.findings import worst
@@ -72,7 +73,7 @@ def judge(
     ours: Sequence[e.Fact],
     history: History | None,
     *,
-    with_database: bool = True,
+    whole: bool = True,
     defined: Mapping[str, Instrument] | None = None,
     stops_required: Collection[str] | None = (),
     tolerances: Tolerances = DEFAULTS,
@@ -85,23 +86,25 @@ def judge(
         theirs: The venue's answer.
         ours: Our facts since before the history begins, or of the last minutes without one.
         history: The venue's, where it was read.
-        with_database: Whether the views are asked too, which may have to catch up first.
+        whole: Whether the views are asked too, which may have to catch up first, and rows are made for people.
         defined: Terms of instruments that the book does not know.
         stops_required: Instruments whose positions need a resting stop; None for all.
         tolerances: How far numbers may lie apart.
     """
     later = later_than(ours, theirs.cut)
-    database = database_side(store, ledger.account) if with_database and not later else None
+    database = database_side(store, ledger.account) if whole and not later else None
     state, quantities = ledger.read(lambda book: (book_side(book, defined), _quantities(book, theirs.cut, later)))
     shown = at_cut(state, quantities, later) if later else state
-    comparison = compare(shown, database, theirs, tolerances, table=True, now=store.clock.now())
+    comparison = compare(shown, database, theirs, tolerances, table=whole, now=store.clock.now())
     required = state.instruments if stops_required is None else stops_required
     differences = (*comparison.differences, *unprotected(theirs, required))
-    known = evidence(ledger, theirs, state.instruments, ours, history, _positions(differences))
+    known = Evidence()
+    if differences or history is not None:
+        known = evidence(ledger, theirs, state.instruments, ours, history, _positions(differences))
     explained = explain(differences, known)
     differences = waiting(differences, explained)
     return Judged(
-        _with(comparison, differences, later if with_database else ()),
+        _with(comparison, differences, later if whole else ()),
         [Finding(one, why, _worth(one, state, theirs)) for one, why in zip(differences, explained, strict=True)],
         state.seq,
         known.facts.missing,

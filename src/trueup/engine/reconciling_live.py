@@ -38,6 +38,9 @@ from trueup.reconcile.verdict import Verdict
 LOOK_BACK_NS = 600 * NS_PER_SECOND
 """How far back in our own record facts may stand that happened after a cut which the venue has only just told."""
 
+GLANCE_BACK_NS = 10 * NS_PER_SECOND
+"""The same at a glance; what is later than the cut by more is a difference, and is looked into."""
+
 _ENDED_BY_FACTS = (Kind.QTY.value, Kind.CASH.value)
 """Sorts of breaks that a fact may put right."""
 
@@ -173,7 +176,7 @@ class Reconciler:
         """What the venue said and what differs; after a trade a glance is enough while nothing does."""
         if trigger == "trade" and not unbooked:
             seen = await glance(self._ledger, self._venue, patience_s=self._patience_s)
-            judged = self._compared(seen, None, with_database=False)
+            judged = self._compared(seen, None, whole=False)
             if judged.comparison.status is Status.SYNCED:
                 return seen, judged, None
         seen = await look(self._ledger, self._venue, progress, books=not unbooked, patience_s=self._patience_s)
@@ -203,8 +206,9 @@ class Reconciler:
         """Beside the loop: ten thousand positions take a moment, in which others go on."""
         return await asyncio.to_thread(self._compared, seen, history)
 
-    def _compared(self, seen: Look, history: History | None, *, with_database: bool = True) -> Judged:
-        recent = self._ledger.recorded_by(self._store.clock.now() - LOOK_BACK_NS).seq
+    def _compared(self, seen: Look, history: History | None, *, whole: bool = True) -> Judged:
+        back = LOOK_BACK_NS if whole else GLANCE_BACK_NS
+        recent = self._ledger.recorded_by(self._store.clock.now() - back).seq
         after = recent if history is None else min(recent, self._agreed.seq)
         ours = recorded_since(self._ledger, after)
         return judge(
@@ -213,7 +217,7 @@ class Reconciler:
             seen.snapshot,
             ours,
             history,
-            with_database=with_database,
+            whole=whole,
             defined=seen.terms,
             stops_required=self._stops_required,
         )
