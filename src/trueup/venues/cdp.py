@@ -8,6 +8,7 @@ an extra: it is imported with the first token.
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from functools import lru_cache
@@ -26,6 +27,9 @@ VALID_S = 120
 
 KEYS_KEPT = 16
 """Keys that are kept parsed, which takes longer than signing does."""
+
+_TOKEN = re.compile(r"eyJ[\w.-]{8,}|[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}", re.ASCII)
+"""A JWT, perhaps cut off, begins with ``{"`` in base64; others are three parts of the same letters."""
 
 _COORDINATE_BYTES = 32
 _SEED_BYTES = 32
@@ -61,6 +65,11 @@ def token(key_name: str, secret: Secret, *, uri: str | None, now: int, nonce: st
         claims["uri"] = uri
     signed = b".".join(_base64url(msgspec.json.encode(part)) for part in (header, claims))
     return b".".join((signed, _base64url(key.sign(signed)))).decode()
+
+
+def without_tokens(text: str) -> str:
+    """A text of the venue without what looks like a token: whatever repeats ours to us, it goes no further."""
+    return _TOKEN.sub("…", text)
 
 
 @lru_cache(KEYS_KEPT)

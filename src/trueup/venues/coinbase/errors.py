@@ -26,7 +26,7 @@ from trueup.model.errors import (
     Unavailable,
     VenueError,
 )
-from trueup.venues import rows
+from trueup.venues import cdp, rows
 from trueup.venues.files import json_value
 from trueup.venues.rows import Row
 from trueup.venues.transport.http import SERVER_ERROR, Answer, Call
@@ -98,7 +98,7 @@ def not_cancelled(body: bytes) -> Rejected | None:
 
 def unreadable(name: str, body: bytes) -> OutcomeUnknown:
     """An answer to a write that says neither yes nor no."""
-    return OutcomeUnknown(f"Coinbase's answer to {name} cannot be read.", remedy=_LOOK, venue_text=rows.shown(body))
+    return OutcomeUnknown(f"Coinbase's answer to {name} cannot be read.", remedy=_LOOK, venue_text=_shown(body))
 
 
 def _refusals(answer: Row) -> Iterator[Row]:
@@ -114,14 +114,18 @@ def _refusals(answer: Row) -> Iterator[Row]:
 
 def _refused(name: str, refusals: list[Row]) -> Rejected:
     """The first reason that says something counts, and all words there are."""
-    reasons = [str(row[field]) for row in refusals for field in _REASONS if row.get(field)]
+    reasons = [_shown(row[field]) for row in refusals for field in _REASONS if row.get(field)]
     code = next((reason for reason in reasons if not reason.startswith("UNKNOWN_")), next(iter(reasons), ""))
     words = ", ".join(dict.fromkeys(str(row[field]) for row in refusals for field in _WORDS if row.get(field)))
-    text = rows.shown(words or code)
+    text = _shown(words or code)
     told = f"{code}: {text}" if words and code else text or "no reason given"
     return Rejected(
         f"Coinbase refused the {name}: {told}.", remedy="Nothing was done.", venue_code=code, venue_text=text
     )
+
+
+def _shown(value: object) -> str:
+    return cdp.without_tokens(rows.shown(value))
 
 
 def _kind(call: Call, answer: Answer) -> tuple[type[VenueError], str]:
@@ -144,7 +148,7 @@ def _said(body: bytes) -> tuple[str, str]:
         listed = rows.records(answer, "errors") if answer.get("errors") else []
         first = rows.as_row(listed[0]) if listed else answer
     except (Malformed, BadInput):
-        return "", rows.shown(body.strip())
+        return "", _shown(body.strip())
     code = first.get("id") or first.get("error") or ""
     words = first.get("message") or first.get("error_details") or ""
-    return rows.shown(code), rows.shown(words)
+    return _shown(code), _shown(words)

@@ -13,7 +13,7 @@ from trueup.model.errors import AuthenticationFailed, BadInput, Malformed, Rejec
 from trueup.model.events import OrderReported
 from trueup.model.numbers import exact
 from trueup.model.times import parse_time
-from trueup.venues import rows
+from trueup.venues import cdp, rows
 from trueup.venues.coinbase import orders
 from trueup.venues.coinbase.messages import SNAPSHOT_BATCH
 from trueup.venues.coinbase.session import Session
@@ -148,7 +148,8 @@ class Conversation:
 
 
 def _refused(message: str) -> AuthenticationFailed | Rejected:
-    told, text = f"Coinbase refuses the stream: {rows.shown(message)}.", rows.shown(message)
+    text = cdp.without_tokens(rows.shown(message))
+    told = f"Coinbase refuses the stream: {text}."
     if "auth" in message.lower() or "jwt" in message.lower():
         return AuthenticationFailed(told, remedy="Check the key, its scopes and this machine's clock.", venue_text=text)
     return Rejected(told, remedy="At most 8 connections a second are taken from one network address.", venue_text=text)

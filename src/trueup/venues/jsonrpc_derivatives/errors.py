@@ -5,7 +5,6 @@ have been done. The codes are those of https://docs.deribit.com/articles/errors 
 Over HTTP an error comes with a status of its own, which only counts where the body is no answer of the engine.
 """
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -19,7 +18,7 @@ from trueup.model.errors import (
     Unavailable,
     VenueError,
 )
-from trueup.venues import rows
+from trueup.venues import cdp, rows
 from trueup.venues.files import json_value
 from trueup.venues.rows import Row
 from trueup.venues.transport.http import Answer, Call, Judge
@@ -28,9 +27,6 @@ _OK = range(200, 300)
 _REFUSED = range(400, 500)
 _TOO_MANY = 429
 _MAYBE = frozenset({408})
-
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}", re.ASCII)
-"""What looks like a token of Coinbase's or of the engine: whatever repeats one to us, it goes no further."""
 
 _LOOK = "It may have taken effect: look it up before sending anything again."
 _AGAIN = "It is safe to ask again."
@@ -163,7 +159,7 @@ def _unreadable(title: str, method: str, text: str, *, writes: bool) -> VenueErr
 
 
 def _shown(value: object) -> str:
-    return _TOKEN.sub("…", rows.shown(value))
+    return cdp.without_tokens(rows.shown(value))
 
 
 def _row(body: bytes) -> Row | None:

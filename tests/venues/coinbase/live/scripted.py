@@ -42,6 +42,7 @@ class Asked(msgspec.Struct):
     what: str
     query: dict[str, list[str]]
     body: Row
+    signed: str
     token: Row
 
 
@@ -130,7 +131,7 @@ class Script:
         path, _, query = address.partition("?")
         assert path.startswith(BASE)
         what = f"{method} {path.removeprefix(BASE)}"
-        asked = Asked(what, parse_qs(query), json.loads(exchange.body or b"{}"), _token(exchange))
+        asked = Asked(what, parse_qs(query), json.loads(exchange.body or b"{}"), *_token(exchange))
         if what != "GET time":
             assert asked.token["uri"] == f"{method} {exchange.headers['host']}{path}"
         self.asked.append(asked)
@@ -152,10 +153,10 @@ def _kind(what: str) -> str:
     return "GET product"
 
 
-def _token(exchange: Exchange) -> Row:
-    """What the token of a request claims."""
-    words = exchange.headers.get("authorization", "").removeprefix("Bearer ")
-    return json.loads(urlsafe_b64decode(words.split(".")[1] + "==")) if words else {}
+def _token(exchange: Exchange) -> tuple[str, Row]:
+    """The token of a request, and what it claims."""
+    token = exchange.headers.get("authorization", "").removeprefix("Bearer ")
+    return token, json.loads(urlsafe_b64decode(token.split(".")[1] + "==")) if token else {}
 
 
 class HandClock:

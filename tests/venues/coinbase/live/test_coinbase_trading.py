@@ -228,6 +228,19 @@ def test_the_venues_words_are_kept() -> None:
     assert REFUSAL["error_details"] in str(found)
 
 
+def test_a_token_that_the_venue_repeats_goes_no_further() -> None:
+    sent: list[str] = []
+
+    def parrot(asked: Asked) -> object:
+        sent.append(asked.signed)
+        return Status("401 Unauthorized", f"who is {asked.signed}?".encode())
+
+    found, _ = refused(buy(), **{"POST orders": parrot})
+    assert "who is" in str(found)
+    assert sent[0].count(".") == 2
+    assert sent[0][:60] not in f"{found} {found.venue_text}"
+
+
 def test_a_read_that_fails_is_asked_again() -> None:
     answers = {"GET accounts": turns(Status("503 Service Unavailable"), {"accounts": []})}
     assert run(lambda venue: venue.snapshot(), Script(**answers)).failed.keys() == {"balances"}
