@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 
+from trueup.book.orders import ENDED
 from trueup.model.errors import BadInput, Malformed, OutcomeUnknown, Rejected, VenueError
 from trueup.model.events import OrderReported
 from trueup.model.identifiers import AccountId, Side
@@ -60,11 +61,14 @@ class Desk:
         return await self._place(request, orders.priority_of(request))
 
     async def cancel(self, order_id: str) -> OrderReported | None:
-        """Cancel what is left of an order; one that is over is given as it is, None where there is none."""
+        """Cancel what is left of an order; one that is over is given as it is, None where there is none.
+
+        What is left of a trigger that fired is the order that it made: that one is cancelled and given.
+        """
         try:
             answer = await self._wire.ask("private/cancel", {"order_id": order_id}, Priority.CANCEL)
         except (NotThere, NotOpen):
-            return await self._by_id(order_id)
+            return await self._over(order_id)
         return self._outcome("private/cancel", answer)
 
     async def amend(self, order_id: str, amendment: Amendment) -> OrderReported:
@@ -111,12 +115,27 @@ class Desk:
         method = orders.method_of(request)
         return self._outcome(method, await self._wire.ask(method, params, priority))
 
-    async def _by_id(self, order_id: str) -> OrderReported | None:
+    async def _over(self, order_id: str) -> OrderReported | None:
+        """How an order ended, or the one that it became."""
         try:
             answer = await self._wire.ask(_STATE, {"order_id": order_id}, Priority.CANCEL)
         except NotThere:
             return None
-        return self._read(_STATE, answer.get("result"))
+        report = self._read(_STATE, answer.get("result"))
+        made = await self._made_by(report) if report.trigger_price is not None else None
+        if made is None:
+            return report
+        return made if made.status in ENDED else await self.cancel(made.venue_order_id)
+
+    async def _made_by(self, trigger: OrderReported) -> OrderReported | None:
+        """The order that a trigger made when it fired; None where it did not, or no order says so any more."""
+        method, params = OPEN_ORDERS, {}
+        if trigger.client_order_id:
+            currency = orders.terms(trigger.instrument, self._engine.wallet).settle
+            method, params = _BY_LABEL, {"currency": currency, "label": trigger.client_order_id}
+        listed = _listed(method, await self._wire.ask(method, params, Priority.CANCEL))
+        made = (row for row in listed if row.get("trigger_order_id") == trigger.venue_order_id)
+        return next((self._read(method, row) for row in made), None)
 
     async def _held(self, name: str) -> Decimal | None:
         """What is held of an instrument; None where it is flat."""
@@ -182,13 +201,17 @@ class Desk:
         return Context(method, self._account, self._engine.wallet, {})
 
 
-def _labelled(method: str, answer: Row, label: str) -> Sequence[Row]:
-    """The orders of a label in an answer. Raises :class:`Malformed`."""
+def _listed(method: str, answer: Row) -> Sequence[Row]:
+    """The orders in an answer. Raises :class:`Malformed`."""
     try:
-        listed = [rows.as_row(row) for row in rows.records(answer, "result")]
+        return [rows.as_row(row) for row in rows.records(answer, "result")]
     except BadInput as error:
         raise Malformed(f"{method}: {error.message}", remedy=error.remedy) from error
-    return [row for row in listed if row.get("label") == label]
+
+
+def _labelled(method: str, answer: Row, label: str) -> Sequence[Row]:
+    """The orders of a label in an answer. Raises :class:`Malformed`."""
+    return [row for row in _listed(method, answer) if row.get("label") == label]
 
 
 def _newness(row: Row) -> tuple[int, int, bool]:

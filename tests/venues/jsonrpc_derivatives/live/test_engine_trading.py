@@ -169,6 +169,39 @@ def test_a_cancel_of_what_is_over_tells_how_it_ended(code: int) -> None:
     assert run(lambda venue: venue.cancel(ETH, "USDC-1"), script).status == "filled"
 
 
+FIRED = order(
+    order_id="USDC-SLMB-1", order_state="triggered", order_type="stop_limit", trigger_price=2900, filled_amount=None
+)
+
+
+@pytest.mark.parametrize("label", ["ours", ""])
+def test_a_cancel_of_a_trigger_that_fired_cancels_the_order_that_it_made(label: str) -> None:
+    script = Script()
+    made = order(order_id="USDC-7", trigger_order_id="USDC-SLMB-1", label=label)
+    cancelled = {**made, "order_state": "cancelled"}
+    script.answers["private/cancel"] = lambda params: Fault(11044) if params["order_id"] != "USDC-7" else cancelled
+    script.answers["private/get_order_state"] = {**FIRED, "label": label}
+    script.answers[BY_LABEL if label else "private/get_open_orders"] = [order(order_id="USDC-6"), made]
+    report = run(lambda venue: venue.cancel(ETH, "USDC-SLMB-1"), script)
+    assert (report.venue_order_id, report.status) == ("USDC-7", "canceled")
+
+
+def test_a_cancel_of_a_trigger_that_fired_and_traded_tells_what_it_became() -> None:
+    script = Script()
+    script.answers["private/cancel"] = Fault(11044)
+    script.answers["private/get_order_state"] = FIRED
+    script.answers[BY_LABEL] = [FIRED, order(order_id="USDC-7", order_state="filled", trigger_order_id="USDC-SLMB-1")]
+    assert run(lambda venue: venue.cancel(ETH, "USDC-SLMB-1"), script).venue_order_id == "USDC-7"
+    assert len(script.of("private/cancel")) == 1
+
+
+def test_a_trigger_that_fired_is_over_itself() -> None:
+    script = Script()
+    script.answers["private/cancel"] = Fault(11044)
+    script.answers["private/get_order_state"] = FIRED
+    assert run(lambda venue: venue.cancel(ETH, "USDC-SLMB-1"), script).status == "canceled"
+
+
 def test_a_cancel_of_what_nobody_knows_is_none() -> None:
     script = Script()
     script.answers["private/cancel"] = script.answers["private/get_order_state"] = Fault(10004)
