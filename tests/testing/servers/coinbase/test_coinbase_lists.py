@@ -211,6 +211,8 @@ def test_the_time_is_the_servers() -> None:
         "/accounts?limit=x",
         "/accounts?cursor=%21",
         "/accounts?cursor=Zm9v",
+        pytest.param("/accounts?limit=" + 5_000 * "9", id="/accounts?limit=far too long"),
+        "/accounts?cursor=\u00e4",
         "/orders/historical/batch?start_date=yesterday",
         "/orders/historical/batch?limit=1001",
         "/orders/historical/fills?limit=251",

@@ -198,9 +198,18 @@ def test_each_subscription_needs_a_token_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["", "nonsense", [], {"type": "subscribe"}, {"type": "subscribe", "channel": "level2"}, {"type": "sing"},
-     {"type": "subscribe", "channel": "user", "product_ids": ["DOGE-USD"]}],
-)  # fmt: skip
+    [
+        "",
+        "nonsense",
+        [],
+        {"type": "sing"},
+        {"type": "subscribe"},
+        {"type": "subscribe", "channel": "level2"},
+        {"type": "subscribe", "channel": "user", "product_ids": ["DOGE-USD"]},
+        {"type": "subscribe", "channel": "user", "product_ids": [{}]},
+        {"type": "subscribe", "channel": "user", "product_ids": "BTC-USD"},
+    ],
+)
 def test_what_is_not_understood_is_answered_by_an_error(message: object) -> None:
     async def story(ear: Ear) -> None:
         await ear._connection.send(message if isinstance(message, str) else json.dumps(message))

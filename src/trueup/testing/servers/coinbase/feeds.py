@@ -143,7 +143,7 @@ class Feeds:
         ids = rest.get("product_ids") or []
         if channel not in {HEARTBEATS, USER, SUMMARY}:
             self.complain(f"channel {channel} is not served here")
-        elif not isinstance(ids, list) or not self._products.by_id.keys() >= set(ids):
+        elif not isinstance(ids, list) or not all(isinstance(i, str) and i in self._products.by_id for i in ids):
             self.complain("product_ids: not all of them are products")
         elif channel == HEARTBEATS:
             self._agree(channel, [HEARTBEATS])

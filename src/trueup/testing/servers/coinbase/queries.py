@@ -1,5 +1,6 @@
 """The answers that list: which rows a request asks for, and which of them stand on its page."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -12,6 +13,8 @@ from trueup.testing.servers.coinbase.wire import Row, cursor, invalid, moment, p
 ACCOUNTS_USUAL, ACCOUNTS_MAX = 49, 250
 ORDERS_MAX = 1_000
 FILLS_USUAL, FILLS_MAX = 100, 250
+
+_WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 
 Item = TypeVar("Item")
 
@@ -170,7 +173,7 @@ def _whole(request: Request, name: str) -> int | None:
     text = request.query.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()):
+    if _WHOLE.fullmatch(text) is None:
         raise invalid(f"{name}: not a whole number")
     return int(text)
 

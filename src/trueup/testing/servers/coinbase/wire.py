@@ -1,6 +1,6 @@
 """How Coinbase writes numbers, times, ids and cursors, and how it refuses a request."""
 
-import binascii
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -20,6 +20,7 @@ Row = dict[str, Any]
 _ROUNDED = Context(prec=200, rounding=ROUND_HALF_EVEN)
 _PLACES = ONE.scaleb(-16)
 _NS_PER_US = 1_000
+_PLACE = re.compile(r"place=(\d{1,18})", re.ASCII)
 
 
 class Refusal(Exception):
@@ -110,9 +111,9 @@ def place(text: str) -> int | None:
     if not text:
         return None
     try:
-        name, _, number = urlsafe_b64decode(text).decode("ascii").partition("=")
-    except (binascii.Error, UnicodeDecodeError):
-        raise invalid("cursor: not one of ours") from None
-    if name != "place" or not number.isdigit():
+        match = _PLACE.fullmatch(urlsafe_b64decode(text).decode("ascii"))
+    except ValueError:
+        match = None
+    if match is None:
         raise invalid("cursor: not one of ours")
-    return int(number)
+    return int(match.group(1))
