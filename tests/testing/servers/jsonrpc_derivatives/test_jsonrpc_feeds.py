@@ -101,6 +101,23 @@ def test_tickers_are_for_everybody_and_nothing_of_an_account_is() -> None:
     rehearse(story)
 
 
+def test_whoever_becomes_somebody_else_hears_of_the_former_no_more() -> None:
+    async def story(talk: Talk) -> None:
+        channel, ticker = f"user.orders.{BTC}.100ms", f"ticker.{BTC}.100ms"
+        async with talk.listening(channel, ticker) as stream:
+            talk.trade("0.1")
+            other = {"client_id": world.OTHER_ID, "client_secret": world.OTHER_SECRET}
+            await stream.ask("public/auth", **(talk.grant() | other))
+            stream.told.clear()
+            talk.trade("0.1")
+            talk.move("61000")
+            assert (await stream.hear())["params"]["channel"] == ticker
+            assert await stream.ask("private/get_positions") == []
+            assert await stream.ask("private/subscribe", channels=[channel]) == [channel]
+
+    rehearse(story)
+
+
 def test_channels_that_there_are_not_are_passed_over() -> None:
     async def story(talk: Talk) -> None:
         async with talk.listening() as stream:

@@ -104,7 +104,7 @@ class Auth:
         return {**(_OWN if self.keys else {}), **(_COINBASE if self.cdp_keys else {})}
 
     def grant(self, params: Params, host: str, connection: object | None) -> tuple[Access, Row]:
-        """Answer ``public/auth``, and tell who it was. Raises :class:`~...wire.Refusal`.
+        """Answer ``public/auth``, and tell who it was. Raises :class:`wire.Refusal`.
 
         A token that was asked for over a WebSocket is good for that alone, unless it is to be one of a session.
         """
@@ -122,7 +122,7 @@ class Auth:
         return access, row
 
     def access(self, token: str, connection: object | None = None) -> Access:
-        """What a token opens over a connection. Raises :class:`~...wire.Refusal`."""
+        """What a token opens over a connection. Raises :class:`wire.Refusal`."""
         found = self._tokens.get(token)
         if found is None or found.until <= self._clock.monotonic():
             raise unauthorized("invalid_token" if found is None else "token_expired")
@@ -131,7 +131,7 @@ class Auth:
         return found.access
 
     def of_request(self, request: asgi.Request) -> Access | None:
-        """What the headers of a request open; None where they say nothing. Raises :class:`~...wire.Refusal`."""
+        """What the headers of a request open; None where they say nothing. Raises :class:`wire.Refusal`."""
         header = request.headers.get("authorization", "")
         if header.lower().startswith("bearer "):
             return self.access(header[len("bearer ") :])

@@ -101,11 +101,11 @@ class Feeds:
 
     def belong(self, desk: Desk) -> None:
         """The connection is somebody's from now on; of another account it forgets the channels."""
-        if self._desk is not None and self._desk.account != desk.account:
-            self.leave()
-            self.channels = {name: channel for name, channel in self.channels.items() if not channel.private}
-        if self._desk is None or self._desk.account != desk.account:
-            desk.exchange.subscribe(desk.account, self)
+        if self._desk is desk:
+            return
+        self.leave()
+        self.unsubscribe([channel.name for channel in self.channels.values() if channel.private])
+        desk.exchange.subscribe(desk.account, self)
         self._desk = desk
 
     def leave(self) -> None:
@@ -212,7 +212,7 @@ _TELL = {"order": frozenset({"orders", "changes"}), "trade": frozenset({"trades"
 
 
 def _channel(name: str, markets: Markets) -> Channel | None:
-    """What a name means. Raises :class:`~...wire.Refusal` for a contract or a currency that there is not."""
+    """What a name means. Raises :class:`wire.Refusal` for a contract or a currency that there is not."""
     if match := _TICKER.fullmatch(name):
         return Channel(name, "ticker", markets.named(match[1]), gathered=True)
     if match := _PORTFOLIO.fullmatch(name):

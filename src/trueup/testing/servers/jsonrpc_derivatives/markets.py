@@ -120,7 +120,7 @@ class Markets:
         return self._by_symbol[symbol]
 
     def named(self, name: str) -> Contract:
-        """A contract by its name. Raises :class:`~...wire.Refusal`."""
+        """A contract by its name. Raises :class:`wire.Refusal`."""
         contract = self._by_name.get(name)
         if contract is None:
             raise wire.refused(13020, "not_found", "instrument is not found")
@@ -138,7 +138,7 @@ class Markets:
         return list(dict.fromkeys([each.settle for each in instruments] + [each.base for each in instruments]))
 
     def currency(self, name: str) -> str:
-        """A currency that there is, or any. Raises :class:`~...wire.Refusal`."""
+        """A currency that there is, or any. Raises :class:`wire.Refusal`."""
         if name != ANY and name not in self.currencies:
             raise wire.invalid("currency", "invalid currency")
         return name

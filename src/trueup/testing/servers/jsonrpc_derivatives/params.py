@@ -11,7 +11,7 @@ _FLAGS = {"true": True, "false": False}
 
 
 class Params:
-    """What a request says, by name; every method raises :class:`~...wire.Refusal` for what is missing or otherwise."""
+    """What a request says, by name; every method raises :class:`wire.Refusal` for what is missing or otherwise."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values

@@ -36,6 +36,7 @@ _SOCKET_ONLY = frozenset({
     "public/disable_heartbeat", "public/set_heartbeat", "public/subscribe", "public/unsubscribe", "private/subscribe",
     "private/unsubscribe",
 })  # fmt: skip
+_KNOWN = _PUBLIC | _SOCKET_ONLY | READS.keys() | WRITES.keys()
 _OUTAGE = "system_maintenance"
 
 
@@ -137,9 +138,8 @@ class JsonRpcServer:
     # --- methods ------------------------------------------------------------------------------------------------------
 
     def _answer(self, call: Call) -> object:
-        """The result of a request. Raises :class:`~...wire.Refusal`, and what the exchange does."""
-        known = _PUBLIC | _SOCKET_ONLY | READS.keys() | WRITES.keys()
-        if call.method not in known:
+        """The result of a request. Raises :class:`wire.Refusal`, and what the exchange does."""
+        if call.method not in _KNOWN:
             raise wire.Refusal(-32601, "Method not found")
         if call.method in _SOCKET_ONLY and call.connection is None:
             raise wire.refused(10030, "must_be_websocket_request")
@@ -265,7 +265,7 @@ def _asked(request: asgi.Request) -> tuple[object, str, Mapping[str, object]]:
 
 
 def _read(message: object) -> tuple[object, str, Mapping[str, object]]:
-    """Id, method and parameters of a JSON-RPC request. Raises :class:`~...wire.Refusal`."""
+    """Id, method and parameters of a JSON-RPC request. Raises :class:`wire.Refusal`."""
     if isinstance(message, dict) and isinstance(message.get("method"), str):
         values = message.get("params") or {}
         if isinstance(values, dict):

@@ -59,7 +59,7 @@ def _note(params: Params) -> Note:
 
 
 def _request(markets: Markets, contract: Contract, params: Params, side: Side, note: Note) -> OrderRequest:
-    """An order for the exchange. Raises :class:`~...wire.Refusal`."""
+    """An order for the exchange. Raises :class:`wire.Refusal`."""
     kind = params.choice("type", _KINDS, "limit")
     if kind not in TYPES:
         raise wire.refused(10033, "not_implemented", f"{kind} is not served here")
