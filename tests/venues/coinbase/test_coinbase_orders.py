@@ -207,3 +207,16 @@ def test_the_cash_of_the_futures_wallet_is_pushed_too() -> None:
 def test_heartbeats_alone_hold_nothing() -> None:
     with pytest.raises(Malformed, match="no message of it"):
         feed(message(0, {"heartbeat_counter": 1}, channel="heartbeats"))
+
+
+def test_a_change_that_was_taken_back_is_a_state_of_its_own() -> None:
+    def edits(*prices: str) -> list[dict[str, str]]:
+        return [
+            {"price": price, "size": "2", "replace_accept_timestamp": f"2026-03-02T09:00:0{number}Z"}
+            for number, price in enumerate(prices, 1)
+        ]
+
+    listed = [order("o-1"), order("o-1", edit_history=edits("80")), order("o-1", edit_history=edits("80", "90"))]
+    reports = [of(OrderReported, answer({"order": row}))[0] for row in listed]
+    assert [report.price for report in reports] == [Decimal(90), Decimal(80), Decimal(90)]
+    assert len({report.report_id for report in reports}) == 3

@@ -122,6 +122,7 @@ def _listed(context: Context, row: Row, instrument: Instrument) -> OrderReported
         time=(_newest_time(row), 0),
         prices=(edited(row, "price") or _price(terms, "limit_price"), trigger),
         order_type=kind,
+        edition=max((str(rows.moment(rows.as_row(edit), _ACCEPTED)) for edit in _edits(row)), default=""),
     )
 
 
@@ -161,7 +162,9 @@ def _report(
     time: tuple[int, int],
     prices: tuple[Decimal | None, Decimal | None],
     order_type: str,
+    edition: str = "",
 ) -> OrderReported:
+    """A report; ``edition`` tells terms apart from the same ones before a change that was taken back."""
     quantity, filled = sizes
     if filled > quantity:
         raise BadInput("filled_size", canonical(filled), f"more than the order's {canonical(quantity)}", remedy=_CHECK)
@@ -169,6 +172,7 @@ def _report(
     terms = (
         status,
         *(canonical(number) if number is not None else "" for number in (quantity, filled, price, trigger)),
+        *([edition] if edition else []),
     )
     return OrderReported(
         account=context.account,
