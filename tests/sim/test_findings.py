@@ -17,6 +17,7 @@ from tests.sim.test_vfs import plan
 from trueup.engine.store import Store
 from trueup.journal import sqlite, views_check
 from trueup.journal.directory import DataDirectory
+from trueup.journal.disk import Disk
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.journal.migration import known
 from trueup.journal.segments import SegmentJournal
@@ -233,6 +234,25 @@ def test_a_log_whose_name_may_not_last_is_not_copied(tmp_path: Path, vfs: Simula
     house.machine.begin(plan(failing={"sync_directory": set(range(9))}))
     with pytest.raises(ViewsFailed, match="Input/output error"):
         SqliteViews(house.machine.root / "views", house.machine)
+
+
+class Noting(Disk):
+    """Notes whether there is a log when names are made to last."""
+
+    def __init__(self, log: Path) -> None:
+        self.there: list[bool] = []
+        self._log = log
+
+    def sync_directory(self, path: Path) -> None:
+        self.there.append(self._log.exists())
+        super().sync_directory(path)
+
+
+def test_names_are_made_to_last_when_the_log_has_one(tmp_path: Path) -> None:
+    disk = Noting(tmp_path / "views-wal")
+    for _ in range(2):
+        SqliteViews(tmp_path / "views", disk).close()
+    assert disk.there == [True, True]
 
 
 def test_a_ledger_is_reopened_though_the_tables_are_at_their_end(tmp_path: Path, vfs: SimulatedVfs) -> None:

@@ -322,8 +322,8 @@ def _open(path: Path, disk: Disk) -> apsw.Connection:
     unlogged = views_check.transactions_without_log(path) if log_bytes else None
     db = sqlite.open_writer(path)
     try:
+        views_check.require_whole_log(db, path, unlogged, log_bytes)  # the first to read: there is a log from here on
         disk.sync_directory(path.parent)  # SQLite does so with the log's first sync, and keeps a failure to itself
-        views_check.require_whole_log(db, path, unlogged, log_bytes)
         views_schema.migrate(db, path, known())
         sqlite.require_checksums(db, path)
         sqlite.keep_log(db, keep=False)
