@@ -251,3 +251,17 @@ def test_a_fill_that_is_taken_back_is_listed_again_as_a_reversal_of_its_trade() 
     assert back["entry_id"] != fill["entry_id"]
     assert all(back[field] == fill[field] for field in ("price", "size", "side", "commission", "product_id"))
     assert (talk.wallet("BTC"), talk.wallet("USD")) == before
+
+
+def test_of_two_equal_fills_each_is_taken_back_once() -> None:
+    talk = Talk()
+    order_id = talk.placed(FUTURE, "BUY", GTC, base_size="40", limit_price="59990")
+    for _ in range(2):
+        talk.exchange.move("BTC/USD:USD-BIP-20DEC30", D(59_985))
+    assert len(talk.fills(f"order_ids={order_id}")) == 2
+    for trade_id in talk.exchange.truth(ACCOUNT).trade_ids:
+        talk.exchange.bust(ACCOUNT, trade_id)
+    rows = talk.fills(f"order_ids={order_id}")
+    assert [row["trade_type"] for row in rows] == ["REVERSAL", "REVERSAL", "FILL", "FILL"]
+    assert len({row["trade_id"] for row in rows}) == 2
+    assert {row["trade_id"] for row in rows[:2]} == {row["trade_id"] for row in rows[2:]}
