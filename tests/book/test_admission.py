@@ -148,6 +148,8 @@ EVENTS: list[e.Event] = [
     PROPOSED,
     e.AdjustmentApproved(ACCOUNT, ADJUSTMENT.adjustment_id, "alice", 1),
     e.Restricted(ACCOUNT, 1),
+    e.ReconciliationsCounted(ACCOUNT, 1, 2, (("SYNCED", 3),), 4),
+    e.ReportIssued(ACCOUNT, "2026-11-21", "00", "", "alice", 1),
 ]
 
 

@@ -41,6 +41,8 @@ FIELDS = {
     "proposed/1": "account subject sort at adjustment reason",
     "approved/1": "account adjustment_id by at",
     "restricted/1": "account at instruments reduce_only halted reasons",
+    "runs/1": "account since until outcomes longest_ns",
+    "report/1": "account day digest previous by at",
     "allocation/1": "account at reporting portfolio_value shares tolerance table",
     "portfolio_state/1": "account version saved_at author initial_capital closed_equity total_risk_amount "
     "total_risk_percent total_vol_amount margin_used",

@@ -327,7 +327,7 @@ class Book:
         """Provenance moves nothing; what it says of the account is kept."""
         self.learnt.update(event.learnt)
 
-    def _on_record(self, event: e.AllocationChecked) -> None:
+    def _on_record(self, event: e.AllocationChecked | e.ReconciliationsCounted | e.ReportIssued) -> None:
         """It moves nothing; who wants the past of it reads the journal."""
 
     def _cursor(self, event: e.CursorMoved) -> None:
@@ -454,6 +454,8 @@ class Book:
         e.SourceRead: _source,
         e.CursorMoved: _cursor,
         e.AllocationChecked: _on_record,
+        e.ReconciliationsCounted: _on_record,
+        e.ReportIssued: _on_record,
         e.Compared: _compared,
         **dict.fromkeys(BREAK_EVENTS, _of_a_break),
         **dict.fromkeys(STATEMENTS, _stated),

@@ -141,6 +141,40 @@ class Restricted(Body, frozen=True, tag="restricted/1"):
     reasons: tuple[str, ...] = ()
 
 
+class ReconciliationsCounted(Body, frozen=True, tag="runs/1"):
+    """How often an account was reconciled, and what came of it: runs that found the same again are not told singly.
+
+    Attributes:
+        since, until: Our times of the first and the last of them, in nanoseconds.
+        outcomes: How many had each status, by its name.
+        longest_ns: How long the slowest took.
+    """
+
+    account: AccountId
+    since: int
+    until: int
+    outcomes: tuple[tuple[str, int], ...]
+    longest_ns: int
+
+
+class ReportIssued(Body, frozen=True, tag="report/1"):
+    """An attestation of one day was issued; it follows from the journal, so its digest can be made again and compared.
+
+    Attributes:
+        day: In UTC, ``2026-11-21``.
+        digest: blake2b-256 of its canonical JSON, in hexadecimal digits.
+        previous: The digest of the report issued before; empty for the first.
+        by: Who signs.
+    """
+
+    account: AccountId
+    day: str
+    digest: str
+    previous: str
+    by: str
+    at: int
+
+
 class VenueShare(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """A venue's share of the portfolio: its target, and what it was; None where that was not known."""
 

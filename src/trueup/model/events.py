@@ -16,6 +16,8 @@ from trueup.model.corrections import (
     AllocationChecked,
     BreakMoved,
     Corrected,
+    ReconciliationsCounted,
+    ReportIssued,
     Restricted,
     VenueShare,
 )
@@ -59,6 +61,8 @@ __all__ = [
     "PositionFact",
     "PyramidingStateSaved",
     "Quarantined",
+    "ReconciliationsCounted",
+    "ReportIssued",
     "Restricted",
     "RollBooked",
     "SignalLogged",
@@ -433,6 +437,8 @@ Decision = (
     | AdjustmentApproved
     | Restricted
     | AllocationChecked
+    | ReconciliationsCounted
+    | ReportIssued
     | PortfolioStateSaved
     | PyramidingStateSaved
     | PositionDetailsSaved
