@@ -17,7 +17,8 @@ from trueup.venues.zerodha.instruments import Key, Terms
 FindTerms = Callable[[tuple[str, str]], Terms | None]
 """Terms by exchange and tradingsymbol; None where there are none."""
 
-_USER = "user_id"
+USER = "user_id"
+"""Under which name it is learnt whose account it is."""
 
 
 class Known:
@@ -97,10 +98,10 @@ class Known:
 
     def check_user(self, user: str) -> None:
         """Answers of two users must not be mixed in one ledger; raises :class:`BadInput` for a second one."""
-        known = self.learnt.setdefault(_USER, user) if user else ""
+        known = self.learnt.setdefault(USER, user) if user else ""
         if user != known:
             raise BadInput(
-                _USER,
+                USER,
                 user,
                 f"another user than {known}, whose answers were read into {self.account} before",
                 remedy="Import each account under a name of its own (--account).",

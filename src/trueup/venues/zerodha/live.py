@@ -94,8 +94,8 @@ class ZerodhaVenue:
         self._rest_url = rest_url
         self._clock = clock
         self._random = random
-        self._wire = Wire(api_key, self._tokens, rest_url, stream_url, clock)
         self._reader = ZerodhaReader(account, instruments, learnt=learnt)
+        self._wire = Wire(api_key, self._tokens, rest_url, stream_url, clock, self._reader.known.learnt)
         self._listing = Listing(lambda: self._wire.ask(calls.instruments()), folder, clock)
         self._reader.known.find_terms = self._listing.find
         self._history = History(self._wire, self._reader, clock)

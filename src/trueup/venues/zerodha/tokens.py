@@ -118,8 +118,8 @@ class TokenFile:
         """What a person has to know of the login at a time; nothing while it lasts for long."""
         try:
             ends_at = self.load().ends_at
-        except AuthenticationFailed as error:
-            return (f"{error.message} {error.remedy}.",)
+        except (AuthenticationFailed, BadInput) as error:
+            return (f"{error}.",)
         if now >= ends_at:
             return (f"The login ended at about {ist.shown(ends_at)}. {self.remedy}.",)
         if now >= ends_at - ANNOUNCED_NS:

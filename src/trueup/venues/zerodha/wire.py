@@ -1,6 +1,7 @@
 """One account's calls on their way: signed with the last login's token, within Kite's limits, judged by its table."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from trueup.venues.transport.secrets import Secret
 from trueup.venues.transport.skew import ClockSkew
 from trueup.venues.transport.websocket import WebSocket, open_websocket
 from trueup.venues.zerodha import calls, errors
+from trueup.venues.zerodha.known import USER
 from trueup.venues.zerodha.tokens import TokenFile
 
 SKEW_TOLD_MS = 2_000
@@ -26,14 +28,24 @@ class Wire:
     Args:
         api_key: Of the app; None where there is none: then nothing is sent.
         tokens: Of the last login.
+        learnt: What is known of whose account it is, now and later: a login of another user is not used.
         rest_url, stream_url: Base addresses.
         clock: For the times around answers.
     """
 
-    def __init__(self, api_key: Secret | None, tokens: TokenFile, rest_url: str, stream_url: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        api_key: Secret | None,
+        tokens: TokenFile,
+        rest_url: str,
+        stream_url: str,
+        clock: Clock,
+        learnt: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.skew = ClockSkew(SKEW_TOLD_MS)
         self._api_key = api_key
         self._tokens = tokens
+        self._learnt = learnt
         self._stream_url = stream_url
         judge = errors.judging(tokens.remedy)
         http = client(rest_url)
@@ -69,7 +81,7 @@ class Wire:
             AuthenticationFailed: Nobody is logged in, or not any more.
             Unavailable: It may be tried again.
         """
-        query = urlencode({"api_key": self.key(), "access_token": self._tokens.load().access_token})
+        query = urlencode({"api_key": self.key(), "access_token": self._token()})
         try:
             return await open_websocket(f"{self._stream_url}?{query}")
         except Unavailable:
@@ -90,8 +102,18 @@ class Wire:
         await self._rest.aclose()
 
     def _sign(self, call: Call) -> Call:
-        token = f"token {self.key()}:{self._tokens.load().access_token}"
-        return replace(call, headers={**call.headers, "Authorization": token})
+        return replace(call, headers={**call.headers, "Authorization": f"token {self.key()}:{self._token()}"})
+
+    def _token(self) -> str:
+        """That of the last login. Raises :class:`AuthenticationFailed` where there is none, or it is another user's."""
+        login = self._tokens.load()
+        user = self._learnt.get(USER, login.user_id)
+        if login.user_id != user:
+            raise AuthenticationFailed(
+                f"The login is of {login.user_id}, and this account is {user}'s.",
+                remedy=f"Nothing was sent. {self._tokens.remedy}, as {user}.",
+            )
+        return login.access_token
 
     def _transport(self, call: Call) -> HttpTransport:
         if call.path.startswith("/quote"):

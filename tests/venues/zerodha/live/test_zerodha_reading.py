@@ -185,8 +185,17 @@ def test_rows_that_cannot_be_read_are_put_aside_with_their_bytes() -> None:
 
 
 def test_the_login_of_another_user_is_refused() -> None:
-    with pytest.raises(Malformed, match="another user than ZZ9999"):
-        run(carried(), pulled, learnt={"user_id": "ZZ9999"})
+    loopback = carried()
+    with pytest.raises(AuthenticationFailed, match="The login is of AB1234, and this account is ZZ9999's"):
+        run(loopback, pulled, learnt={"user_id": "ZZ9999"})
+    assert loopback.requests == []
+
+
+def test_a_token_that_turns_out_to_be_of_another_user_is_refused() -> None:
+    loopback = carried()
+    loopback.say("GET /user/profile", (200, {"user_id": "ZZ9999", "exchanges": [], "products": []}))
+    with pytest.raises(Malformed, match="another user than AB1234"):
+        run(loopback, pulled, learnt={"user_id": "AB1234"})
 
 
 def test_trades_are_captured_where_the_days_instruments_cannot_be_had() -> None:
