@@ -136,9 +136,13 @@ class States:
 
 
 def currencies_of(answer: Row) -> Sequence[str]:
-    """The currencies that an account has. Raises :class:`Malformed`, also where none is listed."""
+    """The currencies that an account has, those with money first. Raises :class:`Malformed`, also where none is listed.
+
+    The log of one is told slowly, and the venue may list many that the account never used.
+    """
     try:
-        found = [rows.text(row, "currency") for row in _summaries(answer)]
+        listed = sorted(_summaries(answer), key=lambda row: not rows.optional_decimal(row, "equity"))
+        found = [rows.text(row, "currency") for row in listed]
     except BadInput as error:
         raise Malformed(f"{SUMMARIES}: {error.field}: {error.problem}.", remedy=error.remedy) from error
     if not found:

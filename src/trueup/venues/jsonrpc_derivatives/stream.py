@@ -84,7 +84,7 @@ class Conversation:
             params = rows.record(row, "params")
             if rows.text(params, "channel").startswith(_PORTFOLIO):
                 return self._moved(rows.record(params, "data"))
-            return self._told(row)
+            return self._told(row, rows.record(params, "data"))
         except BadInput as error:
             raise Malformed(f"a message: {error.field}={error.value!r}: {error.problem}.") from error
 
@@ -102,7 +102,9 @@ class Conversation:
             )
         self.agreed = True
 
-    def _told(self, row: Row) -> Sequence[Fact | Gap]:
+    def _told(self, row: Row, data: Row) -> Sequence[Fact | Gap]:
+        if not (data.get("orders") or data.get("trades")):
+            return (Gap("a position changed, and by no trade"),)
         reading = self._reader.answer("message", row)
         if reading.refused:
             refused = reading.refused[0]

@@ -260,9 +260,10 @@ def test_an_answer_that_is_no_list_of_trades_is_not_an_empty_one(result: object)
 
 def test_every_currency_of_the_account_is_asked_for() -> None:
     script = Script()
-    script.answers["private/get_account_summaries"] = summaries(summary("BTC", 1), summary("USDC", 5))
+    money = summary("ETH", 0), summary("BTC", 1), summary("SOL", 0), summary("USDC", 5)
+    script.answers["private/get_account_summaries"] = summaries(*money)
     pulled(script)
-    assert [params["currency"] for params in script.of(LOG)] == ["BTC", "USDC"]
+    assert [params["currency"] for params in script.of(LOG)] == ["BTC", "USDC", "ETH", "SOL"], "those with money first"
 
 
 def test_an_account_without_currencies_is_not_one_without_a_past() -> None:

@@ -234,6 +234,11 @@ def test_channels_that_are_not_given_now_are_asked_for_again_later() -> None:
         Conversation(DERIBIT, DeribitReader(ACCOUNT)).read(json.dumps({"id": SUBSCRIBE_ID, "error": error}))
 
 
+def test_a_position_that_changes_by_no_trade_is_a_gap() -> None:
+    """At a settlement, say, or a delivery."""
+    assert gaps(conversation(), changes()) == 1
+
+
 def test_a_balance_that_moves_by_fees_alone_is_no_gap() -> None:
     made = conversation()
     assert gaps(made, portfolio("USDC", 100)) == 1, "what it was before is not known"
