@@ -12,6 +12,7 @@ from trueup.model.errors import Malformed
 from trueup.model.events import FillBooked, FundingPaid, InstrumentDefined, OrderReported, TransferBooked
 from trueup.model.identifiers import AccountId
 from trueup.ports import Reader, Reading
+from trueup.venues import looks
 from trueup.venues.coinbase.reader import CoinbaseReader
 from trueup.venues.deribit.reader import DeribitReader
 
@@ -224,6 +225,10 @@ def test_messages_of_a_channel_are_told_by_its_name(place: tuple[Reader, str]) -
     reading = place[0].read("m", json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": params}).encode())
     assert reading.kind == "trades"
     assert len(reading.facts) == 2
+
+
+def test_an_answer_that_is_given_to_another_venue_is_named() -> None:
+    assert "--venue deribit" in looks.other_venue({"jsonrpc": "2.0", "result": []}, "oanda")
 
 
 def test_an_error_is_no_answer(place: tuple[Reader, str]) -> None:
