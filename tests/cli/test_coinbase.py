@@ -1,11 +1,8 @@
-"""Coinbase from the command line: what was taken back leaves no trace, and what is held agrees with the venue."""
+"""Saved answers of Coinbase from the command line: what was taken back leaves no trace, and the state agrees."""
 
 from pathlib import Path
 
-import pytest
-
 from tests.cli.program import Trueup, written
-from tests.cli.test_venues import ended, served
 from tests.venues.coinbase.coinbase_rows import FUTURE, FUTURE_SYMBOL, fill, future, order
 
 SPOT = ("--venue", "coinbase", "--account", "main")
@@ -57,22 +54,3 @@ def test_an_order_that_is_open_at_the_venue_alone_is_found(trueup: Trueup, tmp_p
     listed = written(tmp_path / "orders.json", {"orders": [order("o-9")], "has_next": False})
     found = trueup("reconcile", *SPOT, "--snapshot", listed)
     assert "o-9" in found.out + found.err
-
-
-def test_an_account_is_looked_at_imported_and_compared_over_sockets(
-    trueup: Trueup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rehearsal = served(tmp_path, "coinbase")
-    for name, value in rehearsal.told["environment"].items():
-        monkeypatch.setenv(name, value)
-    account, config = "coinbase:main", ("--config", rehearsal.config)
-    looked = trueup("venues", "check", account, *config)
-    assert looked.code == 0, looked.err
-    assert "The key may view and trade; it may not move money." in looked.out
-    assert trueup("import", "--account", account, *config, "--json").json["booked_kinds"]["fill"] == 1
-    assert trueup("import", "--account", account, *config, "--json").json["booked"] == 0
-
-    compared = trueup("reconcile", "--account", account, *config, "--json")
-    assert compared.code == 1  # the venue does not tell of deposits: its balances are more than trades make of them
-    assert {row["kind"] for row in compared.json["differences"]} == {"CASH"}
-    ended(rehearsal)

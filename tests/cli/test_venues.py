@@ -120,8 +120,11 @@ def test_an_account_whose_deposits_are_not_told_is_looked_at_and_imported(
     assert "The key may view and trade" in looked.out
     first = trueup("import", "--venue", "coinbase", *words, "--json")
     assert (first.code, first.json["booked_kinds"]["fill"]) == (0, 1)
+    assert trueup("import", "--venue", "coinbase", *words, "--json").json["booked"] == 0
     compared = trueup("reconcile", "--account", "coinbase:main", *words)
     assert "BTC/USD:USD-BIP-20DEC30 net  SYNCED" in compared.out
+    again = trueup("reconcile", "--account", "coinbase:main", *words, "--json")
+    assert {row["kind"] for row in again.json["differences"]} == {"CASH"}
     assert ended(made) == ""
 
 
