@@ -1,1 +1,1 @@
-"""The derivatives engine whose methods Deribit and Coinbase's global gateway share, read through JSON-RPC 2.0."""
+"""The derivatives engine whose methods Deribit and Coinbase's global gateway share, spoken to in JSON-RPC 2.0."""
