@@ -1,6 +1,7 @@
 """A database that goes away: reads from memory that say so, writes refused and not lost, and all is well afterwards."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -65,6 +66,18 @@ def test_reads_are_stale_and_writes_refused_until_it_is_back(manager: DatabaseSt
     assert manager.away is None
     assert equity.save(2000).version == 2
     assert manager.log_signal(kind="EXIT", instrument="BTC", fingerprint="g")
+
+
+def test_a_heartbeat_that_a_directorys_tables_refuse_keeps_nobody_from_booking(tmp_path: Path) -> None:
+    with DatabaseStateManager(str(tmp_path / "data")) as directory:
+        directory.save_portfolio_state(closed_equity=1)
+        directory.shelf.store.views.close()
+        with pytest.raises(StoreAway):
+            directory.heartbeat()
+        with pytest.raises(StoreAway):
+            directory.get_instances()
+        assert directory.away is None
+        assert directory.save_portfolio_state(closed_equity=2).version == 2
 
 
 def test_what_was_never_read_is_not_made_up(manager: DatabaseStateManager, proxy: TcpProxy) -> None:

@@ -16,7 +16,7 @@ from trueup.bootstrap import last_proven
 from trueup.engine import scrub as scrub_module
 from trueup.engine.clock import SystemClock
 from trueup.engine.ledger import Ledger
-from trueup.engine.scrub import FIRST_S, PAUSE_S, ROUND_S, Scrub, known
+from trueup.engine.scrub import FIRST_S, LOOK_S, PAUSE_S, ROUND_S, Scrub, known
 from trueup.engine.store import Store
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.journal.segment_file import BLOCK, segment_path
@@ -93,11 +93,27 @@ def test_it_works_in_slices_and_rests_between_them(store: Store, monkeypatch: py
     scrub = Scrub(store, lambda: next(seconds) * scrub_module.SLICE_S / 2)  # time for one slice a step
     assert scrub.step() == FIRST_S
     steps = 1
-    while (wait := scrub.step()) != ROUND_S:
+    while (wait := scrub.step()) != LOOK_S:
         assert wait == PAUSE_S
         steps += 1
     assert steps > FILLS
     assert len(scrub.report()) == 9
+
+
+def test_views_that_fail_while_it_rests_do_not_wait_for_its_next_round(store: Store, ledger: Ledger) -> None:
+    seconds = [0.0]
+    scrub = Scrub(store, lambda: seconds[0])
+    assert [scrub.step(), scrub.step()] == [FIRST_S, LOOK_S]  # time stands still, so a round is one slice
+    before = scrub.report()
+    store.fail_views(ViewsFailed("A sync failed."))
+    seconds[0] += LOOK_S
+    assert scrub.step() == LOOK_S
+    assert store.views_failed is None
+    assert store.synced(ACCOUNT) == ledger.head.seq
+    assert scrub.report() == before
+    seconds[0] += ROUND_S
+    assert scrub.step() == LOOK_S
+    assert scrub.report() != before
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "delete", "tail deleted", "replaced"])

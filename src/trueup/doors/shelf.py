@@ -17,10 +17,18 @@ from trueup.engine.ledger import Decide, Ledger
 from trueup.engine.receipts import Receipt
 from trueup.engine.store import Store
 from trueup.journal.postgres.address import Address
-from trueup.model.errors import ConcurrentUpdate, JournalDamaged, StaleEpoch, StaleVersion, StorageError, StoreAway
+from trueup.model.errors import (
+    ConcurrentUpdate,
+    JournalDamaged,
+    StaleEpoch,
+    StaleVersion,
+    StorageError,
+    StoreAway,
+    ViewsFailed,
+)
 from trueup.model.events import Fact
 from trueup.model.identifiers import CONTROL, AccountId
-from trueup.ports import Instance
+from trueup.ports import Instance, Views
 
 OVERTAKEN_MAX = 100
 """How often a commit is decided anew because another process was first."""
@@ -90,11 +98,11 @@ class Shelf:
 
     def beat(self, instance: Instance) -> None:
         """Note that a process is alive. Raises :class:`StoreAway`."""
-        self._try(CONTROL, lambda _: self.store.views.beat(instance))
+        self._ask_views(lambda views: views.beat(instance))
 
     def instances(self) -> Sequence[Instance]:
         """Every process that noted it is alive. Raises :class:`StoreAway`."""
-        return self._try(CONTROL, lambda _: self.store.views.instances())
+        return self._ask_views(lambda views: views.instances())
 
     def now(self) -> int:
         """Wall clock in nanoseconds."""
@@ -107,6 +115,15 @@ class Shelf:
             if self.users == 0:
                 _SHARED.pop(self.where, None)
                 self.store.close()
+
+    def _ask_views(self, ask: Callable[[Views], Answer]) -> Answer:
+        """What only the views know. A directory books on without them: others need not take it for away."""
+        if self.store.together:
+            return self._try(CONTROL, lambda _: ask(self.store.views))
+        try:
+            return ask(self.store.views)
+        except ViewsFailed as failure:
+            raise self._told(failure) from failure
 
     def _written(self, account: AccountId, write: Callable[[Ledger], Receipt]) -> Receipt:
         def written(ledger: Ledger) -> Receipt:
@@ -148,13 +165,16 @@ class Shelf:
         return answer
 
     def _gone(self, failure: StorageError) -> StoreAway:
-        self.away = StoreAway(
-            f"The store at {self.where} cannot be used now: {failure.message}",
-            remedy="Nothing that was acknowledged is lost. Make the same call again later: it takes effect once.",
-        )
+        self.away = self._told(failure)
         self._again_at = self.store.clock.monotonic() + self._pause_s
         self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
         return self.away
+
+    def _told(self, failure: StorageError) -> StoreAway:
+        return StoreAway(
+            f"The store at {self.where} cannot be used now: {failure.message}",
+            remedy="Nothing that was acknowledged is lost. Make the same call again later: it takes effect once.",
+        )
 
 
 def open_shelf(store: str, backup_to: str | None = None) -> Shelf:

@@ -50,6 +50,9 @@ FIRST_S = 10.0
 ROUND_S = 3_600.0
 """From the end of a round to the start of the next."""
 
+LOOK_S = 10.0
+"""Between two looks at whether the views are still fed, while it rests: readers should not wait for a round."""
+
 EVENTS_A_SLICE = 500
 POSITIONS_A_SLICE = 100
 
@@ -131,6 +134,7 @@ class Scrub:
         self._keep = keep
         self._known: dict[tuple[Layer, str], Proven] = {}
         self._rounds = 0
+        self._resting_until = 0.0
         self._begun = False
         self._slices: Iterator[None] | None = None
 
@@ -139,6 +143,9 @@ class Scrub:
         if not self._begun:
             self._begun = True
             return FIRST_S
+        if self._monotonic() < self._resting_until:
+            self._feed_again()
+            return LOOK_S
         until = self._monotonic() + SLICE_S
         slices = self._slices = self._slices or self._round()
         try:
@@ -146,7 +153,8 @@ class Scrub:
                 next(slices)
         except StopIteration:
             self._slices = None
-            return ROUND_S
+            self._resting_until = self._monotonic() + ROUND_S
+            return LOOK_S
         except BaseException:
             self._slices = None  # a generator that raised is at its end
             raise
@@ -166,8 +174,7 @@ class Scrub:
     def _round(self) -> Iterator[None]:
         for ledger in self._store.open_ledgers():
             yield from self._log(ledger)
-        if self._store.views_failed is not None:
-            self._rebuild(self._store.views_failed)
+        self._feed_again()
         for ledger in self._store.open_ledgers():
             yield from self._book(ledger)
             yield from self._copy(ledger)
@@ -318,6 +325,10 @@ class Scrub:
         self._note(layer, account, Seq(0), failure.message)
         self._store.fail_views(failure)
         self._rebuild(failure)
+
+    def _feed_again(self) -> None:
+        if self._store.views_failed is not None:
+            self._rebuild(self._store.views_failed)
 
     def _rebuild(self, failure: ViewsFailed) -> None:
         self._store.rebuild_views()
