@@ -11,10 +11,23 @@ __version__ = "0.1.0"
 _DOORS = {
     "DatabaseStateManager": "trueup.doors.database",
     "PortfolioStateManager": "trueup.doors.portfolio",
+    "Position": "trueup.doors.position",
+    "PositionManager": "trueup.doors.position_manager",
+    "PositionStatus": "trueup.doors.position",
     "ShadowAccounting": "trueup.doors.shadow",
+    "TradingDatabase": "trueup.doors.trading_database",
 }
 
-__all__ = ["DatabaseStateManager", "PortfolioStateManager", "ShadowAccounting", "__version__"]
+__all__ = [
+    "DatabaseStateManager",
+    "PortfolioStateManager",
+    "Position",
+    "PositionManager",
+    "PositionStatus",
+    "ShadowAccounting",
+    "TradingDatabase",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> object:

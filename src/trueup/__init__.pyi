@@ -1,7 +1,20 @@
 from trueup.doors.database import DatabaseStateManager as DatabaseStateManager
 from trueup.doors.portfolio import PortfolioStateManager as PortfolioStateManager
+from trueup.doors.position import Position as Position
+from trueup.doors.position import PositionStatus as PositionStatus
+from trueup.doors.position_manager import PositionManager as PositionManager
 from trueup.doors.shadow import ShadowAccounting as ShadowAccounting
+from trueup.doors.trading_database import TradingDatabase as TradingDatabase
 
-__all__ = ["DatabaseStateManager", "PortfolioStateManager", "ShadowAccounting", "__version__"]
+__all__ = [
+    "DatabaseStateManager",
+    "PortfolioStateManager",
+    "Position",
+    "PositionManager",
+    "PositionStatus",
+    "ShadowAccounting",
+    "TradingDatabase",
+    "__version__",
+]
 
 __version__: str

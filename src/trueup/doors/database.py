@@ -20,10 +20,9 @@ from trueup.doors.readings import DETAILS, PortfolioPosition, PortfolioState, Py
 from trueup.doors.settings import Config, door_settings
 from trueup.doors.shelf import Shelf, open_shelf
 from trueup.doors.signal_log import SignalLog
-from trueup.doors.terms import known_terms, plain_terms
+from trueup.doors.terms import terms_in
 from trueup.doors.unanswered import Unanswered
 from trueup.model.errors import BadInput, NotFound, StaleVersion, StoreAway
-from trueup.model.events import InstrumentDefined
 from trueup.model.identifiers import CONTROL, AccountId, account_id, parse_account
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import EXACT, ZERO
@@ -372,12 +371,8 @@ class DatabaseStateManager(SignalLog):
         symbol = str(given.get("instrument") or (known.instrument if known is not None else ""))
         if not symbol:
             raise BadInput("instrument", None, "a position is in some instrument", remedy="Name it: instrument=…")
-        found = self._shelf.ledger(account).read(lambda book: known_terms(book, symbol))
-        if found is not None:
-            return found
-        terms = plain_terms(symbol, str(given.get("currency") or self.settings.currency), given.get("contract_size"))
-        self._shelf.book(account, [InstrumentDefined(account, terms)])
-        return terms
+        currency = str(given.get("currency") or self.settings.currency)
+        return terms_in(self._shelf, account, symbol, currency, given.get("contract_size"))
 
     def _loaded(self, account: AccountId, kind: type, key: str, version: object) -> tuple[int, Decimal]:
         """The version and quantity that a change is made on: as given, or as this manager loaded or saved it last."""

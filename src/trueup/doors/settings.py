@@ -16,7 +16,7 @@ from platformdirs import user_data_path
 
 from trueup.model.errors import BadInput
 from trueup.model.identifiers import AccountId, parse_account
-from trueup.settings import store_named_in
+from trueup.settings import Settings, load_settings, store_named_in
 
 Config = Mapping[str, Any] | str | Path | None
 
@@ -67,6 +67,24 @@ def door_settings(config: Config = None, section: str | None = None, *, account:
         return _from({"account": account} | dict(_section(config, section)))
     chosen = config or store_named_in(os.environ)
     return DoorSettings(str(chosen or user_data_path("trueup", appauthor=False)), parse_account(account))
+
+
+SETTINGS_VARIABLE = "TRUEUP_CONFIG"
+
+
+def in_force(path: str | Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a file, or of the one that ``TRUEUP_CONFIG`` names, with the environment over them.
+
+    Args:
+        path: The file.
+        environment: In place of the process's own.
+
+    Raises:
+        BadSettings: All mistakes in them.
+    """
+    variables = os.environ if environment is None else environment
+    chosen = path or variables.get(SETTINGS_VARIABLE)
+    return load_settings(Path(chosen) if chosen else None, variables)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

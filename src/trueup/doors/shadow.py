@@ -10,18 +10,17 @@ from trueup.book.book import Book
 from trueup.book.snapshot import state_hash
 from trueup.doors.database import DatabaseStateManager
 from trueup.doors.exact import Exact, Number, number
-from trueup.doors.fields import renamed
+from trueup.doors.exchange_rows import read_row
 from trueup.doors.readings import PortfolioPosition, read_book
 from trueup.doors.settings import Config, door_settings
-from trueup.doors.terms import known_terms
 from trueup.engine.explaining import Row, explain
 from trueup.engine.reconciling import book_side, database_side
 from trueup.engine.replay import NOW, Moment, book_at, entries
-from trueup.model.differences import Comparison, Kind, VenuePosition, VenueSnapshot
+from trueup.model.differences import Comparison, Kind, VenueSnapshot
 from trueup.model.errors import BadInput, StorageError
 from trueup.model.events import Event
 from trueup.model.facts import kind_of
-from trueup.model.identifiers import PositionKey, Seq
+from trueup.model.identifiers import Seq
 from trueup.model.numbers import ZERO
 from trueup.model.times import format_time
 from trueup.reconcile.compare import compare
@@ -83,6 +82,10 @@ class Integrity(msgspec.Struct, frozen=True):
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
+
+    def __bool__(self) -> bool:
+        """The same."""
+        return self.ok
 
 
 class ShadowAccounting:
@@ -244,7 +247,7 @@ class ShadowAccounting:
         )
         now = self._shelf.now()
         ours = ledger.read(book_side)
-        stated = dict(ledger.read(lambda book: [_stated(book, row) for row in rows]))
+        stated = dict(ledger.read(lambda book: [read_row(book, row) for row in rows]))
         snapshot = VenueSnapshot(self.account, cut=now, positions=stated)
         return compare(ours, database_side(self._shelf.store, self.account), snapshot, table=True, now=now)
 
@@ -279,21 +282,6 @@ def _shadow(p: PortfolioPosition) -> ShadowPosition:
         version=p.version,
         stale=p.stale,
     )
-
-
-def _stated(book: Book, row: Mapping[str, Any]) -> tuple[PositionKey, VenuePosition]:
-    """A broker's row under the name that we know the instrument by."""
-    given = renamed(row, ("instrument", "quantity", "price", "position_side"))
-    symbol = str(given.get("instrument") or "")
-    terms = known_terms(book, symbol)
-    price = given.get("price")
-    stated = VenuePosition(
-        symbol if terms is None else terms.symbol,
-        str(given.get("position_side", "net")),
-        number(given.get("quantity"), "quantity"),
-        None if price is None else number(price, "price"),
-    )
-    return (stated.instrument, stated.position_side), stated
 
 
 def _plain(event: Event) -> Mapping[str, Any]:

@@ -4,6 +4,9 @@ from decimal import Decimal
 
 from trueup.book.book import Book
 from trueup.doors.exact import number
+from trueup.doors.shelf import Shelf
+from trueup.model.events import InstrumentDefined
+from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import ONE
 
@@ -15,6 +18,21 @@ def known_terms(book: Book, symbol: str) -> Instrument | None:
         return terms
     native = [book.terms(name) for name in sorted(book.instruments)]
     return next((found for found in native if found is not None and found.native_symbol == symbol), None)
+
+
+def terms_in(shelf: Shelf, account: AccountId, symbol: str, currency: str, contract_size: object = None) -> Instrument:
+    """The terms of an instrument in a ledger; a plain contract's are defined where nobody has defined any.
+
+    Raises:
+        StoreAway: The store is away.
+        BadInput: A contract size that cannot be.
+    """
+    found = shelf.ledger(account).read(lambda book: known_terms(book, symbol))
+    if found is not None:
+        return found
+    terms = plain_terms(symbol, currency, contract_size)
+    shelf.book(account, [InstrumentDefined(account, terms)])
+    return terms
 
 
 def plain_terms(symbol: str, currency: str, contract_size: object = None) -> Instrument:
