@@ -28,6 +28,7 @@ from trueup.cli import (
     positions,
     reconciling,
     recover,
+    report,
     restore,
     settings,
     store,
@@ -105,6 +106,7 @@ register(app, diff.diff)
 register(app, reconciling.reconcile)
 app.add_typer(break_steps.app, name="breaks")
 register(app, allocating.allocation)
+register(app, report.report)
 app.add_typer(venues.app, name="venues")
 app.add_typer(journal.app, name="journal")
 app.add_typer(views.app, name="views")
