@@ -36,10 +36,12 @@ def test_a_trade_is_told_as_it_is_read() -> None:
             talk.trade("0.1")
             (told,) = await stream.hear_of(trades)
         async with talk.listening(changes) as stream:
+            talk.trade("10", XBT)
             talk.trade("-0.1")
             changed = await stream.hear_of(changes)
             while not changed["trades"]:
                 changed = await stream.hear_of(changes)
+            assert changed["instrument_name"] == BTC
         (again, read) = (await talk.ask("private/get_user_trades_by_currency", currency="USDC"))["trades"]
         assert (told, changed["trades"]) == (read, [again])
         assert [(row["instrument_name"], row["size"]) for row in changed["positions"]] == [(BTC, 0)]

@@ -168,8 +168,6 @@ def _edit_by_label(desk: Desk, params: Params) -> object:
 def _edited(desk: Desk, placed: Placed, params: Params) -> Row:
     """Other terms; the amount is that of the whole order, with what is filled of it."""
     amount, price, trigger = _amount(placed.contract, params), params.decimal("price"), params.decimal("trigger_price")
-    if amount is not None and amount <= placed.filled:
-        raise wire.invalid("amount", "must be more than what is filled")
     _check_price(desk.markets, placed.contract, price)
     _check_in_time(desk, params)
     with exact():
