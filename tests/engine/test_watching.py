@@ -15,6 +15,7 @@ from trueup.engine.store import Store
 from trueup.engine.watching import Account, Rhythm, Watch, watch
 from trueup.model.differences import Status, VenuePosition, VenueSnapshot
 from trueup.model.errors import JournalFailed, Unavailable
+from trueup.model.events import ReconciliationsCounted
 from trueup.model.identifiers import AccountId
 from trueup.model.venues import Gap
 
@@ -113,9 +114,19 @@ def test_it_looks_at_the_start_after_a_trade_after_a_gap_and_when_asked(tmp_path
             await heard.shown("trade", venue.trade)
             await heard.shown("reconnect", lambda: venue.say(Gap("cut")))
             await heard.shown("demand", heard.watches[ACCOUNT].look)
+            assert not counts(store)
+            all_of_them.append(heard)
 
+    all_of_them: list[Heard] = []
     asyncio.run(told())
+    (counted,) = counts(store)
+    assert counted.outcomes == (("SYNCED", len(all_of_them[0].runs)),)
+    assert counted.longest_ns > 0
     store.close()
+
+
+def counts(store: Store) -> list[ReconciliationsCounted]:
+    return [event for _, event in store.ledger(ACCOUNT).events() if isinstance(event, ReconciliationsCounted)]
 
 
 def test_it_looks_every_so_often(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ only so many of them go on at once. What fails is begun again, more and more slo
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from random import Random
@@ -19,8 +20,9 @@ from trueup.engine.receipts import Receipt
 from trueup.engine.reconciling_live import Reconciler, Run, Trigger
 from trueup.engine.store import Store
 from trueup.model.errors import VenueError
-from trueup.model.events import Fact, FillBooked
+from trueup.model.events import Fact, FillBooked, ReconciliationsCounted
 from trueup.model.identifiers import AccountId
+from trueup.model.times import NS_PER_SECOND
 from trueup.ports import LiveVenue
 from trueup.reconcile.policy import Policies
 
@@ -29,6 +31,9 @@ RECONNECTED = "the connection has only just come back"
 
 _URGENCY: Sequence[Trigger] = ("reconnect", "trade", "demand", "periodic", "start")
 """Of several reasons to look, the first is told: the one that asks for most care."""
+
+COUNTED_NS = 3_600 * NS_PER_SECOND
+"""After so long the runs of an account are put on record, as counts."""
 
 STOP_S = 5.0
 """How long what is under way may take to end when somebody says stop; then it is cut off, and a start goes on."""
@@ -68,6 +73,36 @@ class Account(msgspec.Struct, frozen=True):
     stops_required: frozenset[str] | None = frozenset()
 
 
+class Runs:
+    """Runs that were not put on record yet, one by one too many to keep."""
+
+    def __init__(self) -> None:
+        self._outcomes: Counter[str] = Counter()
+        self._since = self._until = self._longest_ns = 0
+
+    @property
+    def due(self) -> bool:
+        """Whether they are of so long a time that they should be put on record."""
+        return self._until - self._since >= COUNTED_NS
+
+    def count(self, run: Run) -> None:
+        """One more."""
+        self._since = self._since or run.began_at
+        self._until = run.began_at + run.took_ns
+        self._longest_ns = max(self._longest_ns, run.took_ns)
+        self._outcomes[run.comparison.status.value] += 1
+
+    def taken(self, account: AccountId) -> ReconciliationsCounted | None:
+        """All of them, to be put on record; None without any."""
+        if not self._outcomes:
+            return None
+        outcomes = tuple(sorted(self._outcomes.items()))
+        event = ReconciliationsCounted(account, self._since, self._until, outcomes, self._longest_ns)
+        self._outcomes.clear()
+        self._since = self._longest_ns = 0
+        return event
+
+
 class Watch:
     """Watches one account.
 
@@ -105,6 +140,7 @@ class Watch:
         self._random = random
         self._told = told
         self._why: set[Trigger] = set()
+        self._runs = Runs()
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -179,13 +215,25 @@ class Watch:
         await follower.pulled.wait()
         self._why.clear()  # what the first pull brought is what the start is about
         trigger: Trigger = "start"
-        while not self._ended.is_set():
-            async with self._turns:
-                self.last = await reconciler.run(trigger, doubts=[RECONNECTED] if trigger == "reconnect" else ())
-            self.trouble = ""
-            self.ready.set()
-            self._told(self)
-            trigger = await self._next()
+        try:
+            while not self._ended.is_set():
+                async with self._turns:
+                    self.last = await reconciler.run(trigger, doubts=[RECONNECTED] if trigger == "reconnect" else ())
+                self.trouble = ""
+                self.ready.set()
+                self._runs.count(self.last)
+                self._told(self)
+                if self._runs.due:
+                    await self._count()
+                trigger = await self._next()
+        finally:
+            await self._count()
+
+    async def _count(self) -> None:
+        """Put on record how often it was looked; what is not on record yet is lost with the process."""
+        event = self._runs.taken(self.account)
+        if event is not None:
+            await self._account.ledger.acommit(lambda _: (event,))
 
     async def _next(self) -> Trigger:
         """Wait until it is time, and why."""
