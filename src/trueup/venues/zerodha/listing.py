@@ -53,17 +53,19 @@ class Listing:
 
         Raises:
             VenueError: Kite could not be asked, or its answer could not be read. What was at hand stays so.
+            BadInput: It is at hand, and could not be kept for the next start.
         """
         async with self._loading:
             today = self._today()
             if self._day == today:
                 return
             kept = await asyncio.to_thread(self._kept, today)
-            if kept is None:
-                data = await self._fetch()
-                kept = await asyncio.to_thread(index, data)
-                await asyncio.to_thread(self._keep, today, data)
-            (self._header, self._rows), self._day = kept, today
+            if kept is not None:
+                (self._header, self._rows), self._day = kept, today
+                return
+            data = await self._fetch()
+            (self._header, self._rows), self._day = await asyncio.to_thread(index, data), today
+            await asyncio.to_thread(self._keep, today, data)
 
     def find(self, name: tuple[str, str]) -> Terms | None:
         """The terms of an exchange and tradingsymbol; None where the file has none, or was not loaded.

@@ -12,7 +12,7 @@ from random import Random
 from types import MappingProxyType
 
 from trueup.model.differences import VenueSnapshot
-from trueup.model.errors import AuthenticationFailed, VenueError
+from trueup.model.errors import AuthenticationFailed, BadInput, VenueError
 from trueup.model.events import Fact, OrderReported
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
@@ -269,6 +269,8 @@ class ZerodhaVenue:
             self._notes.pop("instruments", None)
         except AuthenticationFailed:
             raise
+        except BadInput as error:
+            self._notes["kept"] = f"The day's instruments are asked for at each start: {error}"
         except VenueError as error:
             self._notes["instruments"] = f"Steps and expiries of instruments are not known today: {error.message}"
 

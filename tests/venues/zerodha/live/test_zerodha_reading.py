@@ -17,6 +17,7 @@ from trueup.engine.store import Store
 from trueup.journal.embedded import EmbeddedStorage
 from trueup.model.errors import AuthenticationFailed, BadInput, Malformed, Unavailable, VenueError
 from trueup.model.events import FillBooked, InstrumentDefined, OpeningBalance, OpeningPosition, OrderReported
+from trueup.model.orders import OrderRequest
 from trueup.model.times import NS_PER_SECOND
 from trueup.venues.zerodha import history
 from trueup.venues.zerodha.live import ZerodhaVenue
@@ -384,3 +385,30 @@ def test_a_kept_file_that_is_damaged_is_fetched_anew(tmp_path: Path) -> None:
     run(loopback, lambda venue: venue.instruments(), folder=tmp_path)
     run(loopback, lambda venue: venue.instruments(), folder=tmp_path)
     assert loopback.asked("GET /instruments") == 1
+
+
+def test_where_the_days_instruments_cannot_be_kept_that_is_told_and_nothing_stops(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    loopback = carried()
+
+    async def story(venue: ZerodhaVenue) -> None:
+        for _ in range(2):
+            facts, _ = await pulled(venue)
+            assert any(isinstance(fact, FillBooked) for fact in facts)
+        assert any("are asked for at each start" in warning for warning in venue.warnings)
+
+    run(loopback, story, folder=tmp_path / "file" / "below")
+    assert loopback.asked("GET /instruments") == 1
+
+
+def test_calls_are_counted_by_the_limit_that_they_come_under() -> None:
+    loopback = carried()
+    loopback.say("GET /quote/ltp", (200, {}))
+
+    async def story(venue: ZerodhaVenue) -> None:
+        await venue.marks([NIFTY])
+        await venue.place(OrderRequest(NIFTY, "buy", Decimal(65)))
+        counted = {name: health.messages for name, health in venue.health.items()}
+        assert counted == {"orders": 1, "quotes": 1, "rest": len(loopback.requests) - 2, "stream": 0}
+
+    run(loopback, story)
