@@ -109,18 +109,10 @@ def _sample_marks(store: "Store", settings: "Settings", out: Output) -> None:
 
 async def _sampled(store: "Store", account: "AccountSettings") -> None:
     from trueup.cli.live import connected, hints
-    from trueup.model.events import MarkSampled
+    from trueup.engine.allocating import sample_marks
 
-    ledger = store.ledger(account.account)
-    instruments = sorted({symbol for symbol, _ in ledger.read(lambda book: book.tracks)})
     async with connected(account, hints(store, account)) as venue:
-        marks = await venue.marks(instruments)
-    now = store.clock.now()
-    events = [
-        MarkSampled(account.account, mark.instrument, mark.price, mark.venue_time or now, "venue") for mark in marks
-    ]
-    if events:
-        ledger.commit(lambda _: events)
+        await sample_marks(store, account.account, venue)
 
 
 def _shape(checked: "Checked") -> dict[str, object]:

@@ -9,10 +9,11 @@ from trueup.book.book import Book, Mark
 from trueup.engine.store import Store
 from trueup.model.assets import AssetMap
 from trueup.model.errors import BadInput
-from trueup.model.events import AllocationChecked, VenueShare
+from trueup.model.events import AllocationChecked, MarkSampled, VenueShare
 from trueup.model.identifiers import CONTROL, AccountId
 from trueup.model.instruments import Instrument
 from trueup.model.positions import Balance
+from trueup.ports import LiveVenue
 from trueup.reconcile.across import Across, Holdings, across
 from trueup.reconcile.allocation import TOLERANCE, Allocation, allocation
 from trueup.reconcile.equity import equity
@@ -52,6 +53,21 @@ def held(store: Store, accounts: Iterable[AccountId]) -> Held:
         tuple(balance for _, balances, _ in found for balance in balances),
         tuple(price for _, _, prices in found for price in prices),
     )
+
+
+async def sample_marks(store: Store, account: AccountId, venue: LiveVenue) -> None:
+    """Ask a venue for the marks of everything that an account holds or held, and keep them in its ledger.
+
+    Raises:
+        VenueError: They could not be had.
+        JournalFailed: They could not be kept.
+    """
+    ledger = store.ledger(account)
+    marks = await venue.marks(ledger.read(lambda book: sorted({symbol for symbol, _ in book.tracks})))
+    now = store.clock.now()
+    events = [MarkSampled(account, mark.instrument, mark.price, mark.venue_time or now, "venue") for mark in marks]
+    if events:
+        await ledger.acommit(lambda _: events)
 
 
 def check(

@@ -11,16 +11,18 @@ from typing import Literal
 
 import msgspec
 
+from trueup.engine.beginning import openings
+from trueup.engine.door import Fate
 from trueup.engine.histories import SETTLING_NS, History, recorded_since, reread
 from trueup.engine.judging import Judged, judge
-from trueup.engine.ledger import Ledger
+from trueup.engine.ledger import Facts, Ledger
 from trueup.engine.looking import Look, glance, look
 from trueup.engine.pulling import Progress, Pull, served, silent
 from trueup.engine.settling import Settling
 from trueup.engine.store import Store
 from trueup.model import events as e
 from trueup.model.breaks import BreakKey
-from trueup.model.differences import Comparison, Kind, Status
+from trueup.model.differences import Comparison, Kind, Status, VenueSnapshot
 from trueup.model.errors import AuthenticationFailed, VenueError
 from trueup.model.facts import fact_key
 from trueup.model.identifiers import Seq
@@ -33,6 +35,7 @@ from trueup.reconcile.explain.facts import cause_of_missing
 from trueup.reconcile.following import EVIDENCE_MAX, Booked, Finding
 from trueup.reconcile.persistence import Sighting
 from trueup.reconcile.policy import Mode, Policies
+from trueup.reconcile.tolerance import DEFAULTS, Tolerances
 from trueup.reconcile.verdict import Verdict
 
 LOOK_BACK_NS = 600 * NS_PER_SECOND
@@ -62,6 +65,7 @@ class Run(msgspec.Struct, frozen=True):
         corrected: What was booked to put breaks right.
         missing: Facts of the venue's history that the book lacks, where it was read again.
         restriction: What is forbidden now; None when nothing ever was.
+        snapshot: The venue's answer that was compared.
     """
 
     trigger: Trigger
@@ -77,6 +81,7 @@ class Run(msgspec.Struct, frozen=True):
     corrected: Sequence[e.Corrected]
     missing: Sequence[e.Fact]
     restriction: e.Restricted | None
+    snapshot: VenueSnapshot
 
 
 class Reconciler:
@@ -89,6 +94,7 @@ class Reconciler:
         policies: What may be corrected.
         author: Who corrections are by.
         stops_required: Instruments whose positions need a resting stop at the venue; None for all.
+        tolerances: How far numbers may lie apart.
         patience_s: How long the venue may take to answer in one run; then it counts as one that cannot be asked.
 
     Attributes:
@@ -104,6 +110,7 @@ class Reconciler:
         policies: Policies | None = None,
         author: str = "reconciler",
         stops_required: frozenset[str] | None = frozenset(),
+        tolerances: Tolerances = DEFAULTS,
         patience_s: float = 60.0,
     ) -> None:
         self.last: Run | None = None
@@ -113,6 +120,7 @@ class Reconciler:
         self._policies = policies or Policies()
         self._author = author
         self._stops_required = stops_required
+        self._tolerances = tolerances
         self._patience_s = patience_s
         self._sightings: Mapping[BreakKey, Sighting] = {}
         self._agreed = _before(ledger)
@@ -167,8 +175,21 @@ class Reconciler:
                 [event for one in settled for event in one.corrected],
                 judged.missing,
                 self._ledger.read(lambda book: book.breaks.restriction),
+                seen.snapshot,
             )
             return self.last
+
+    async def begin(self, progress: Progress = silent) -> Sequence[e.Fact]:
+        """Open the account where the venue does not tell its history whole; what was opened, each only ever once.
+
+        Raises: as :meth:`run`.
+        """
+        async with self._turn:
+            seen = await look(self._ledger, self._venue, progress, books=True, patience_s=self._patience_s)
+            judged = await self._judged(seen, None)
+            facts = self._ledger.read(lambda book: openings(judged, book, seen.snapshot))
+            receipt = await served(self._ledger, Facts(facts))
+        return [fact for fact, fate in zip(facts, receipt.fates, strict=True) if fate is Fate.BOOKED]
 
     async def _seen(
         self, trigger: Trigger, progress: Progress, *, unbooked: bool
@@ -220,6 +241,7 @@ class Reconciler:
             whole=whole,
             defined=seen.terms,
             stops_required=self._stops_required,
+            tolerances=self._tolerances,
         )
 
     def _settling(

@@ -58,7 +58,11 @@ class Kind(StrEnum):
 
 
 class VenuePosition(msgspec.Struct, frozen=True, gc=False):
-    """A position as the venue states it; None where the venue does not say."""
+    """A position as the venue states it; None where the venue does not say.
+
+    Attributes:
+        unrealized_pnl, margin_used: In the currency that the venue states them in, which may be the account's own.
+    """
 
     instrument: str
     position_side: str
@@ -69,6 +73,7 @@ class VenuePosition(msgspec.Struct, frozen=True, gc=False):
     margin_mode: str | None = None
     liquidation_price: Decimal | None = None
     unrealized_pnl: Decimal | None = None
+    margin_used: Decimal | None = None
 
 
 class VenueSnapshot(msgspec.Struct, frozen=True):

@@ -128,18 +128,20 @@ def _open_sides(name: str, numbered: tuple[int, object], known: Known, parts: _P
             if held:
                 parts.unmapped[native] = json.dumps(value, default=str)
             return []
-        return [_side(symbol, side, part) for side, part in held]
+        margin = rows.optional_decimal(row, "marginUsed") if len(held) == 1 else None  # else it is of both together
+        return [_side(symbol, side, part, margin) for side, part in held]
     except BadInput as error:
         _fail("positions", rows.refused(name, number, value, error), parts)
         return []
 
 
-def _side(symbol: str, side: str, row: Row) -> VenuePosition:
+def _side(symbol: str, side: str, row: Row, margin: Decimal | None) -> VenuePosition:
     units = rows.decimal(row, "units")
     if (units > 0) is not (side == "long"):
         raise BadInput("units", units, f"the wrong sign for the {side} side", remedy="Fetch the answer again.")
     price = None if row.get("averagePrice") is None else rows.positive(row, "averagePrice")
-    return VenuePosition(symbol, side, units, price)
+    gain = rows.optional_decimal(row, "unrealizedPL")
+    return VenuePosition(symbol, side, units, price, unrealized_pnl=gain, margin_used=margin)
 
 
 def _read_orders(name: str, listed: Sequence[object], known: Known, parts: _Parts) -> None:
