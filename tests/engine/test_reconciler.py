@@ -171,6 +171,34 @@ def test_a_dry_run_tells_what_would_be_booked_and_writes_nothing(tmp_path: Path)
     house.store.close()
 
 
+def test_an_account_begins_once_with_what_no_history_tells(tmp_path: Path) -> None:
+    house = House(tmp_path, fill(2), fill(3))
+    house.holds(5)
+    (opened,) = asyncio.run(house.reconciler.begin())
+    assert isinstance(opened, e.OpeningPosition)
+    assert (opened.quantity, opened.venue_time, opened.price) == (D(3), fill(2).venue_time - 1, None)
+    assert (house.run().comparison.status, house.quantity) == (Status.SYNCED, D(5))
+    house.holds(9)
+    assert not asyncio.run(house.reconciler.begin())
+    assert house.quantity == D(5)
+    house.store.close()
+
+
+def test_a_balance_begins_with_what_deposits_that_nobody_told_came_to(tmp_path: Path) -> None:
+    house = House(tmp_path, fill(1))
+    house.ledger.book_facts([e.InstrumentDefined(ACCOUNT, PERP)])
+    house.venue.state = lambda: VenueSnapshot(
+        ACCOUNT, house.cut, {QTY_KEY: VenuePosition(PERP.symbol, "net", D(1), D(100))}, {"USDC": D(500), "EUR": D(7)}
+    )
+    opened = asyncio.run(house.reconciler.begin())
+    assert {(one.currency, one.amount) for one in opened if isinstance(one, e.OpeningBalance)} == {
+        ("USDC", D("500.01")),
+        ("EUR", D(7)),
+    }
+    assert house.run().comparison.status is Status.SYNCED
+    house.store.close()
+
+
 def test_to_report_only_books_nothing(tmp_path: Path) -> None:
     house = House(tmp_path, fill(1), policies=Policies(default=Policy(Mode.REPORT)))
     house.ledger.book_facts([e.InstrumentDefined(ACCOUNT, PERP)])

@@ -111,7 +111,7 @@ def pull_live(account: "AccountSettings", store: "Store", since: str | None, out
 
 
 def reconcile_live(
-    account: "AccountSettings", corrections: "Corrections", store: "Store", out: Output, *, dry: bool
+    account: "AccountSettings", corrections: "Corrections", store: "Store", out: Output, *, dry: bool, begin: bool
 ) -> "Run":
     """Compare the account with its venue as it is now, and put right what the settings allow."""
     from trueup.engine.reconciling_live import Reconciler
@@ -129,6 +129,11 @@ def reconcile_live(
                     policies=policies(corrections, account),
                     stops_required=stops_required(corrections),
                 )
+                if begin:
+                    opened = await reconciler.begin(progress)
+                    out.note(
+                        f"{len(opened)} openings were booked: what the venue states and its history does not tell."
+                    )
                 return await reconciler.run("demand", progress, dry=dry)
 
     return asyncio.run(reconciled())

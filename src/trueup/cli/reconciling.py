@@ -45,6 +45,13 @@ More = Annotated[list[Path] | None, typer.Argument(metavar="[FILE…]", exists=T
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Write nothing: show what differs, why, and what would be booked.")
 ]
+Begin = Annotated[
+    bool,
+    typer.Option(
+        "--begin",
+        help="Begin here: book as openings what the venue states and its history does not tell. Once for an account.",
+    ),
+]
 Watch = Annotated[
     bool, typer.Option("--watch", help="Go on: follow the venue, reconcile after trades, gaps and every minute.")
 ]
@@ -58,6 +65,7 @@ def reconcile(
     account: AccountName = None,
     config: Config = None,
     dry_run: DryRun = False,
+    begin: Begin = False,
     watch: Watch = False,
     more: More = None,
     home_currency: HomeCurrency = "",
@@ -100,10 +108,10 @@ def reconcile(
         if watch:
             from trueup.cli.watching import keep_watch
 
-            require_none("with --watch", dry_run=dry_run)
+            require_none("with --watch", dry_run=dry_run, begin=begin)
             return keep_watch(place(ctx, data), config, venue, account, out)
-        return _reconcile_live(ctx, config, venue, account, data, out, dry=dry_run)
-    require_none("with --snapshot", config=config, dry_run=dry_run, watch=watch)
+        return _reconcile_live(ctx, config, venue, account, data, out, dry=dry_run, begin=begin)
+    require_none("with --snapshot", config=config, dry_run=dry_run, begin=begin, watch=watch)
     answers, unusable = open_files([*snapshot, *(more or [])])
     with opened(place(ctx, data), out) as store:
         (whose,) = chosen_accounts(store, saved_account(venue, account))
@@ -121,6 +129,7 @@ def _reconcile_live(
     out: Output,
     *,
     dry: bool,
+    begin: bool,
 ) -> int:
     from trueup.cli.live import account_set, reconcile_live
     from trueup.cli.run_shapes import shape_run, show_run
@@ -129,7 +138,7 @@ def _reconcile_live(
 
     chosen = account_set(config, venue, account)
     with opened(place(ctx, data), out, create=True) as store:
-        found = reconcile_live(chosen, in_force(config).corrections, store, out, dry=dry)
+        found = reconcile_live(chosen, in_force(config).corrections, store, out, dry=dry, begin=begin)
     if out.as_json:
         out.data({**_shape(_told(found)), **shape_run(found, dry=dry)})
     else:
