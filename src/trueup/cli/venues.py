@@ -26,7 +26,7 @@ VERIFIED = {
     "coinbase": "recorded answers; tokens verified with the public key; a server of its protocol",
     "coinbase_derivatives": "recorded answers of Deribit, whose engine it is; a server of its protocol",
     "deribit": "recorded answers; a published signature; a server of its protocol, which ccxt judged",
-    "zerodha": "published answers; a server of its protocol",
+    "zerodha": "published answers; a server of its protocol, which the official client judged",
     "ccxt": "recorded answers of seven exchanges; the conformance suite against a server of Hyperliquid's protocol",
     "paper": "the conformance suite",
     "generic": "files of every kind, and broken ones",
