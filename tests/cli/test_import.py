@@ -333,3 +333,10 @@ def test_a_line_that_is_no_text_is_kept_byte_by_byte(trueup: Trueup, tmp_path: P
     assert kept["fields"]["offered_as"] is None
     assert base64.b64decode(kept["fields"]["offered"]) == b"\xff\xfe no text"
     assert trueup("journal", "show", "--kind", "quarantined").code == 0
+
+
+def test_generic_files_may_be_of_an_account_anywhere(trueup: Trueup, tmp_path: Path) -> None:
+    file = tmp_path / "deposits.csv"
+    file.write_text("kind,id,currency,amount,venue_time,reason\ntransfer,d1,USD,500,2026-11-21T00:00:00Z,deposit\n")
+    report = trueup("import", str(file), "--venue", "generic", "--account", "coinbase:main", "--json")
+    assert (report.code, report.json["account"], report.json["booked"]) == (0, "coinbase:main", 1)

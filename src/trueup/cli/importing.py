@@ -70,6 +70,7 @@ def import_files(
       trueup import fills.json funding.json --venue hyperliquid --account main
       trueup import account.json transactions-*.json --venue oanda --account fx
       trueup import trades.csv --instruments instruments.json --venue generic --account broker
+      trueup import deposits.csv --venue generic --account coinbase:main
       trueup import --account hyperliquid:main
       trueup import --venue oanda --since 2026-11-01
 
@@ -96,7 +97,9 @@ def import_files(
     terms, unusable_terms = open_files([] if instruments is None else [instruments])
     answers, unusable = open_files(files)
     with opened(place(ctx, data), out, create=True, backup_to=backup_to) as store:
-        sources = read_sources(store, whose, [*terms, *answers], out, home_currency=home_currency, address=address)
+        sources = read_sources(
+            store, whose, [*terms, *answers], out, venue=venue, home_currency=home_currency, address=address
+        )
         _require_whole([*unusable_terms, *(source for source in sources if source.answer in terms)])
         with out.progress("booking") as progress:
             report = import_sources(store, whose, [*sources, *unusable], progress)

@@ -115,7 +115,7 @@ def reconcile(
     answers, unusable = open_files([*snapshot, *(more or [])])
     with opened(place(ctx, data), out) as store:
         (whose,) = chosen_accounts(store, saved_account(venue, account))
-        sources = read_sources(store, whose, answers, out, home_currency=home_currency, address=address)
+        sources = read_sources(store, whose, answers, out, venue=venue, home_currency=home_currency, address=address)
         found = reconciling.reconcile(store, store.ledger(whose), [*sources, *unusable])
     return _tell(out, found)
 

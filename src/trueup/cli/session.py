@@ -21,6 +21,9 @@ from trueup.venues.files import Answer
 SETTINGS = Path("trueup.toml")
 """Where settings are, where nobody says otherwise."""
 
+ANY_VENUE = "generic"
+"""Its files say what they say, of an account of any venue."""
+
 PlaceT = TypeVar("PlaceT", bound=Place)
 
 _IMPORT_FIRST = "Import something first (trueup import --help), or name another directory with --data."
@@ -108,15 +111,22 @@ def opened(where: Place, out: Output, *, create: bool = False, backup_to: Path |
 
 
 def read_sources(
-    store: Store, account: AccountId, answers: Sequence[Answer], out: Output, *, home_currency: str, address: str
+    store: Store,
+    account: AccountId,
+    answers: Sequence[Answer],
+    out: Output,
+    *,
+    venue: str | None = None,
+    home_currency: str,
+    address: str,
 ) -> Sequence[Source]:
-    """Read a venue's answers with what the book knows of the account so far."""
+    """Read a venue's answers, of the account's own unless another is named, with what the book knows of it so far."""
     from trueup.bootstrap.venues import reader
 
     known = store.ledger(account).book if account in store.accounts() else Book(account)
     hints = hints_of(known, home_currency=home_currency, address=address)
     with out.progress("reading") as progress:
-        return read_answers(lambda: reader(account.partition(":")[0], account, hints), answers, progress)
+        return read_answers(lambda: reader(venue or account.partition(":")[0], account, hints), answers, progress)
 
 
 def chosen_accounts(store: Store, wanted: str | None) -> Sequence[AccountId]:
@@ -150,8 +160,10 @@ def saved_account(venue: str | None, name: str | None) -> AccountId:
 
 
 def venue_account(venue: str, name: str) -> AccountId:
-    """The account ``venue:name``; the name may say the venue as well."""
+    """The account ``venue:name``; the name may say the venue as well. Generic files may be of any venue's."""
     said, colon, rest = name.partition(":")
+    if colon and venue == ANY_VENUE:
+        return account_id(said, rest)
     if colon and said != venue:
         raise BadInput("account", name, f"an account of another venue than {venue}", remedy="Make --venue agree.")
     return account_id(venue, rest if colon else name)
