@@ -21,6 +21,9 @@ class SocketRig:
     Args:
         words: What a message that carries a call holds.
         connect: Makes the adapter.
+
+    Attributes:
+        proxy: What lies between adapter and server.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class SocketRig:
         self.page = page
         self.money_step = money_step
         self.hedged = hedged
-        self._proxy = proxy
+        self.proxy = proxy
         self._words = words
         self._connect = connect
         self._venues: list[LiveVenue] = []
@@ -58,17 +61,17 @@ class SocketRig:
         return venue
 
     async def cut(self) -> None:
-        self._proxy.hang_up()
+        self.proxy.hang_up()
 
     def lose(self, call: Call, *, acted: bool) -> None:
-        self._proxy.cut_at(self._words[call], Moment.ANSWERED if acted else Moment.BEFORE)
+        self.proxy.cut_at(self._words[call], Moment.ANSWERED if acted else Moment.BEFORE)
 
     def cut_at(self, nth: int, *, acted: bool) -> None:
-        self._proxy.cut_at(b"", Moment.ANSWERED if acted else Moment.BEFORE, nth=nth)
+        self.proxy.cut_at(b"", Moment.ANSWERED if acted else Moment.BEFORE, nth=nth)
 
     @property
     def cuts(self) -> int:
-        return self._proxy.cuts
+        return self.proxy.cuts
 
     async def aclose(self) -> None:
         """Close every adapter that was made."""
