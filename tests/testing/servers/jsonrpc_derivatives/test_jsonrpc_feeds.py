@@ -8,7 +8,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.testing.servers.jsonrpc_derivatives.talk import BTC, XBT, D, Refused, Stream, Talk, rehearse
 from trueup.testing.servers.jsonrpc_derivatives import world
-from trueup.venues.paper.faults import Drop
+from trueup.venues.paper.faults import Drop, Outage, TimeOut
 
 
 def test_orders_trades_and_changes_are_told_as_they_happen() -> None:
@@ -162,6 +162,31 @@ def test_a_fault_of_the_exchange_strikes_the_stream_and_not_the_history() -> Non
         assert len((await talk.ask("private/get_user_trades_by_currency", currency="USDC"))["trades"]) == 2
 
     rehearse(story, Drop(account=world.DERIBIT, nth=1))
+
+
+def test_an_order_whose_time_ran_out_ends_the_connection_and_stands() -> None:
+    async def story(talk: Talk) -> None:
+        async with talk.listening() as stream:
+            with pytest.raises(ConnectionClosed):
+                await stream.ask("private/buy", instrument_name=BTC, amount=0.1, type="market", label="lost")
+        (found,) = await talk.ask("private/get_order_state_by_label", currency="USDC", label="lost")
+        assert found["order_state"] == "filled"
+
+    rehearse(story, TimeOut(account=world.DERIBIT, nth=1, placed=True))
+
+
+def test_an_outage_of_the_exchange_hangs_up_and_who_calls_again_is_told_of_maintenance() -> None:
+    async def story(talk: Talk) -> None:
+        async with talk.listening() as stream:
+            talk.trade("0.1")
+            talk.step(1_000)
+            await stream.connection.wait_closed()
+        async with connect(f"{talk.ws}/ws/api/v2") as connection:
+            with pytest.raises(Refused) as refused:
+                await Stream(connection).ask("private/get_positions", access_token=talk.token)
+        assert refused.value.code == 11051
+
+    rehearse(story, Outage(account=world.DERIBIT, nth=1, for_ms=600_000))
 
 
 def test_heartbeats_come_and_whoever_does_not_answer_a_test_is_hung_up_on() -> None:

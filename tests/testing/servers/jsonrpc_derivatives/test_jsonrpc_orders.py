@@ -128,6 +128,21 @@ def test_a_trigger_order_waits_under_an_id_of_its_own_and_makes_an_order_when_it
     rehearse(story)
 
 
+def test_a_trigger_order_that_fires_with_nothing_left_to_reduce_makes_an_order_that_ends_unfilled() -> None:
+    async def story(talk: Talk) -> None:
+        await talk.order("buy", "0.1")
+        waits = await talk.order(
+            "sell", "0.1", type="stop_market", trigger_price=59_000, reduce_only=True, label="late"
+        )
+        talk.trade("-0.1")
+        talk.move("58000")
+        made, fired = await talk.ask("private/get_order_state_by_label", currency="USDC", label="late")
+        assert (fired["order_id"], fired["order_state"]) == (waits["order_id"], "triggered")
+        assert (made["order_state"], made["filled_amount"]) == ("cancelled", 0)
+
+    rehearse(story)
+
+
 def test_a_trigger_order_is_cancelled_and_edited_before_it_fires() -> None:
     async def story(talk: Talk) -> None:
         await talk.order("buy", "0.1")
