@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _DOORS = {
     "DatabaseStateManager": "trueup.doors.database",
+    "ExchangeReconciliationManager": "trueup.doors.exchanges",
     "PortfolioStateManager": "trueup.doors.portfolio",
     "Position": "trueup.doors.position",
     "PositionManager": "trueup.doors.position_manager",
@@ -20,6 +21,7 @@ _DOORS = {
 
 __all__ = [
     "DatabaseStateManager",
+    "ExchangeReconciliationManager",
     "PortfolioStateManager",
     "Position",
     "PositionManager",

@@ -1,4 +1,5 @@
 from trueup.doors.database import DatabaseStateManager as DatabaseStateManager
+from trueup.doors.exchanges import ExchangeReconciliationManager as ExchangeReconciliationManager
 from trueup.doors.portfolio import PortfolioStateManager as PortfolioStateManager
 from trueup.doors.position import Position as Position
 from trueup.doors.position import PositionStatus as PositionStatus
@@ -8,6 +9,7 @@ from trueup.doors.trading_database import TradingDatabase as TradingDatabase
 
 __all__ = [
     "DatabaseStateManager",
+    "ExchangeReconciliationManager",
     "PortfolioStateManager",
     "Position",
     "PositionManager",
