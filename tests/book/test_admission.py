@@ -148,6 +148,7 @@ EVENTS: list[e.Event] = [
     PROPOSED,
     e.AdjustmentApproved(ACCOUNT, ADJUSTMENT.adjustment_id, "alice", 1),
     e.Restricted(ACCOUNT, 1),
+    e.TradesAssigned(ACCOUNT, BTC.symbol, "net", 1, 2, "trend", "alice", 3),
     e.ReconciliationsCounted(ACCOUNT, 1, 2, (("SYNCED", 3),), 4),
     e.ReportIssued(ACCOUNT, "2026-11-21", "00", "", "alice", 1),
 ]

@@ -41,6 +41,7 @@ FIELDS = {
     "proposed/1": "account subject sort at adjustment reason",
     "approved/1": "account adjustment_id by at",
     "restricted/1": "account at instruments reduce_only halted reasons",
+    "assigned/1": "account instrument position_side since until strategy by at of",
     "runs/1": "account since until outcomes longest_ns",
     "report/1": "account day digest previous by at",
     "allocation/1": "account at reporting portfolio_value shares tolerance table",

@@ -57,6 +57,9 @@ def check(event: e.Event, instruments: Instruments, unmatched: Callable[[str], D
             _split(event)
         case e.InstrumentDefined():
             _terms(event.instrument, instruments.get(event.instrument.symbol, {}))
+        case e.TradesAssigned():
+            _known(event.instrument, instruments)
+            _assignment(event)
         case e.DeclarationMatched():
             _match(event, unmatched(event.declaration_id))
         case PyramidingStateSaved() | SignalLogged():
@@ -179,6 +182,13 @@ def _split(split: e.SplitBooked) -> None:
 def _match(match: e.DeclarationMatched, unmatched: Decimal) -> None:
     if not _positive(match.quantity) or match.quantity > unmatched:
         raise BadInput("quantity", match.quantity, f"{unmatched} of that declaration is open", remedy="Match no more.")
+
+
+def _assignment(assigned: e.TradesAssigned) -> None:
+    if not assigned.strategy or assigned.strategy == assigned.of:
+        raise BadInput("strategy", assigned.strategy, "they are its already, or nobody's", remedy="Name a strategy.")
+    if assigned.since > assigned.until:
+        raise BadInput("until", assigned.until, "it ends before it begins", remedy="State the earlier time first.")
 
 
 def _terms(offered: Instrument, versions: Mapping[int, Instrument]) -> None:

@@ -19,7 +19,7 @@ from trueup.book.breaks import BREAK_EVENTS, BreakEvent, Breaks
 from trueup.book.control import STATEMENTS, Control, refuse
 from trueup.book.orders import Orders
 from trueup.book.position import PositionState
-from trueup.book.track import Track
+from trueup.book.track import START, Track
 from trueup.book.valuation import contract_value
 from trueup.book.wallet import NEVER, Wallet
 from trueup.model import events as e
@@ -57,6 +57,7 @@ class Book:
         quarantined: How many facts were refused a booking so far.
         breaks: What the newest comparison with the venue found, and what became of it.
         control: What programs stated.
+        assigned: By whom trades were ordered after all, as somebody said; by position.
         learnt: What answers said of the account itself, by name.
         cursor: Up to where the venue's history is booked; None when it was never pulled.
         latest: Venue time of the newest fact that is not a fill.
@@ -72,6 +73,7 @@ class Book:
         self.matched: dict[str, Decimal] = {}
         self.claimed: dict[str, Decimal] = {}
         self.quarantined = 0
+        self.assigned: dict[PositionKey, list[e.TradesAssigned]] = {}
         self.learnt: dict[str, str] = {}
         self.cursor: str | None = None
         self.latest = 0
@@ -143,6 +145,8 @@ class Book:
             if track is None:
                 continue
             touch(track)
+            if self.assigned:
+                event = self._as_assigned(event)  # noqa: PLW2901 - the same trade, under another name
             if seq > track.seq:  # noqa: PLR1730 - max() costs five times as much, for every fill
                 track.seq = seq
             if not track.add(event):
@@ -229,10 +233,18 @@ class Book:
             for _, event in self._history():
                 key = position_key(event)
                 if key in wanted:
-                    wanted[key].append(cast("e.PositionFact", event))
+                    wanted[key].append(self._as_assigned(cast("e.PositionFact", event)))
         return found
 
     # --- facts --------------------------------------------------------------------------------------------------------
+
+    def _as_assigned(self, fact: e.PositionFact) -> e.PositionFact:
+        """A trade under the strategy that it was assigned to."""
+        if self.assigned and isinstance(fact, e.FillBooked | e.TradeDeclared):
+            for said in self.assigned.get((fact.instrument, fact.position_side), ()):
+                if fact.strategy == said.of and said.since <= fact.venue_time <= said.until:
+                    fact = msgspec.structs.replace(fact, strategy=said.strategy)
+        return fact
 
     def _fill(self, event: e.FillBooked) -> Track:
         track = self._by_side[event.position_side].get(event.instrument)
@@ -312,6 +324,16 @@ class Book:
         track.fold_again_from(order_key(declared))
         self.touched.add(track)
         self._late.add(track)
+
+    def _assign(self, event: e.TradesAssigned) -> None:
+        key = event.instrument, event.position_side
+        self.assigned.setdefault(key, []).append(event)
+        track = self.tracks.get(key)
+        if track is not None:
+            track.seq = max(track.seq, self.seq)
+            track.fold_again_from(START)
+            self.touched.add(track)
+            self._late.add(track)
 
     def _mark(self, event: e.MarkSampled) -> None:
         known = self.marks.get(event.instrument)
@@ -418,6 +440,7 @@ class Book:
             self.declarations,
             self.matched,
             self.claimed,
+            self.assigned,
             self.marks,
         ):
             state.clear()
@@ -449,6 +472,7 @@ class Book:
         e.InstrumentDefined: _instrument,
         e.OrderReported: _order,
         e.DeclarationMatched: _matched,
+        e.TradesAssigned: _assign,
         e.MarkSampled: _mark,
         e.Quarantined: _quarantined,
         e.SourceRead: _source,

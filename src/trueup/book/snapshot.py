@@ -29,6 +29,7 @@ from trueup.model.events import (
     OrderReported,
     Restricted,
     TradeDeclared,
+    TradesAssigned,
 )
 from trueup.model.facts import OrderKey
 from trueup.model.identifiers import AccountId, Seq
@@ -44,7 +45,7 @@ FOLLOWED = 4
 hashes from that time stay what they are."""
 
 WATCHED = 5
-"""The format of a book whose breaks have a life, for the same reason."""
+"""The format of a book whose breaks have a life, or trades of which were assigned, for the same reason."""
 
 
 class _HoldingRecord(msgspec.Struct, array_like=True, gc=False):
@@ -136,6 +137,7 @@ class _WatchedRecord(_FollowedRecord, gc=False):
     proposed: list[AdjustmentProposed] = []
     approvals: dict[str, tuple[str, ...]] = {}
     restriction: Restricted | None = None
+    assigned: list[TradesAssigned] = []
 
 
 class _Snapshot(msgspec.Struct, array_like=True, gc=False):
@@ -231,6 +233,8 @@ def restore(data: bytes, history: History | None = None) -> Book:
     if record.compared is not None:
         book.breaks.record(record.compared, outer.compared_seq)
     _restore_breaks(book, record)
+    for said in record.assigned:
+        book.assigned.setdefault((said.instrument, said.position_side), []).append(said)
     book.control.portfolio = record.portfolio
     book.control.pyramids = record.pyramids
     book.control.details = record.details
@@ -276,7 +280,7 @@ def _core(book: Book) -> bytes:
         details=book.control.details,
         waiting=book.control.waiting,
     )
-    if book.breaks.followed:
+    if book.breaks.followed or book.assigned:
         return _encoder.encode(_watched(record, book))
     if book.cursor is not None:
         record = _FollowedRecord(**{**msgspec.structs.asdict(record), "format": FOLLOWED}, cursor=book.cursor)
@@ -294,6 +298,7 @@ def _watched(record: _BookRecord, book: Book) -> _WatchedRecord:
         proposed=[one for _, one in sorted(breaks.proposed.items())],
         approvals=breaks.approvals,
         restriction=breaks.restriction,
+        assigned=[said for _, found in sorted(book.assigned.items()) for said in found],
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from trueup.model.body import Body
 from trueup.model.breaks import Share
-from trueup.model.identifiers import AccountId
+from trueup.model.identifiers import EXTERNAL, AccountId
 from trueup.model.numbers import ZERO
 
 
@@ -139,6 +139,28 @@ class Restricted(Body, frozen=True, tag="restricted/1"):
     reduce_only: bool = False
     halted: bool = False
     reasons: tuple[str, ...] = ()
+
+
+class TradesAssigned(Body, frozen=True, tag="assigned/1"):
+    """Trades that nobody ordered through us belong to a strategy after all: those of one position, of a span.
+
+    Attributes:
+        since, until: Venue times, both included. A trade of this span that comes later is assigned as well.
+        strategy: Whose they are now.
+        of: Whose they were.
+        by: Who says so.
+        at: Our time in nanoseconds.
+    """
+
+    account: AccountId
+    instrument: str
+    position_side: str
+    since: int
+    until: int
+    strategy: str
+    by: str
+    at: int
+    of: str = EXTERNAL
 
 
 class ReconciliationsCounted(Body, frozen=True, tag="runs/1"):

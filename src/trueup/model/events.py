@@ -19,6 +19,7 @@ from trueup.model.corrections import (
     ReconciliationsCounted,
     ReportIssued,
     Restricted,
+    TradesAssigned,
     VenueShare,
 )
 from trueup.model.differences import Break
@@ -70,6 +71,7 @@ __all__ = [
     "SourceRead",
     "SplitBooked",
     "TradeDeclared",
+    "TradesAssigned",
     "TransferBooked",
     "VenueShare",
 ]
@@ -439,6 +441,7 @@ Decision = (
     | AllocationChecked
     | ReconciliationsCounted
     | ReportIssued
+    | TradesAssigned
     | PortfolioStateSaved
     | PyramidingStateSaved
     | PositionDetailsSaved
