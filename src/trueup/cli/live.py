@@ -99,7 +99,7 @@ def pull_live(account: "AccountSettings", store: "Store", since: str | None, out
     """Book the account's history from where the last pull ended, or since a time."""
     from trueup.engine.pulling import pull
 
-    begin = None if since is None else _time(since)
+    begin = None if since is None else parse_moment_of(since, "since")
     ledger = store.ledger(account.account)
 
     async def pulled() -> "Pull":
@@ -197,16 +197,16 @@ def hints(store: "Store", account: "AccountSettings") -> "Hints":
     return store.ledger(account.account).read(hints_of)
 
 
-def _time(text: str) -> int:
-    """A time as a person gives it; a day begins at midnight UTC."""
+def parse_moment_of(text: str, field: str) -> int:
+    """A time as a person gives it, in nanoseconds; a day begins at midnight UTC. Raises :class:`BadInput`."""
     from trueup.model.errors import BadInput
     from trueup.model.times import parse_time
 
     try:
-        return parse_time(f"{text}T00:00:00Z" if len(text) == _DAY else text, "since")
+        return parse_time(f"{text}T00:00:00Z" if len(text) == _DAY else text, field)
     except BadInput as problem:
         remedy = 'Write a day or a time with its zone, like "2026-11-21" or "2026-11-21T09:30:00Z".'
-        raise BadInput("since", text, problem.problem, remedy=remedy) from problem
+        raise BadInput(field, text, problem.problem, remedy=remedy) from problem
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typer.main import get_command
 from trueup import __version__
 from trueup.cli import (
     allocating,
+    assigning,
     backup,
     break_steps,
     db,
@@ -105,6 +106,7 @@ register(app, history.explain)
 register(app, diff.diff)
 register(app, reconciling.reconcile)
 app.add_typer(break_steps.app, name="breaks")
+register(app, assigning.assign)
 register(app, allocating.allocation)
 register(app, report.report)
 app.add_typer(venues.app, name="venues")
