@@ -4,6 +4,7 @@ from trueup.doors.portfolio import PortfolioStateManager as PortfolioStateManage
 from trueup.doors.position import Position as Position
 from trueup.doors.position import PositionStatus as PositionStatus
 from trueup.doors.position_manager import PositionManager as PositionManager
+from trueup.doors.position_reconciler import PositionReconciler as PositionReconciler
 from trueup.doors.shadow import ShadowAccounting as ShadowAccounting
 from trueup.doors.trading_database import TradingDatabase as TradingDatabase
 
@@ -13,6 +14,7 @@ __all__ = [
     "PortfolioStateManager",
     "Position",
     "PositionManager",
+    "PositionReconciler",
     "PositionStatus",
     "ShadowAccounting",
     "TradingDatabase",

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 
+import msgspec
+
 from trueup.bootstrap.venues import live_venue
 from trueup.doors.trading_database import TradingDatabase
 from trueup.engine.clock import SystemClock
@@ -32,11 +34,21 @@ async def linked(
 
 
 async def looked_twice(reconciler: Reconciler, trigger: Trigger) -> Run:
-    """Reconcile, and once more where something differs: a difference is believed at its second cut.
+    """Reconcile, and once more where something differs: a difference is believed at its second cut. Told as one run.
 
     Raises:
         AuthenticationFailed: The venue does not take our key.
         JournalFailed: The disk refused.
     """
-    run = await reconciler.run(trigger)
-    return await reconciler.run(trigger) if run.comparison.status is Status.DRIFT else run
+    first = await reconciler.run(trigger)
+    if first.comparison.status is not Status.DRIFT:
+        return first
+    second = await reconciler.run(trigger)
+    return msgspec.structs.replace(
+        second,
+        began_at=first.began_at,
+        took_ns=first.took_ns + second.took_ns,
+        pulled=first.pulled,
+        moves=[*first.moves, *second.moves],
+        corrected=[*first.corrected, *second.corrected],
+    )
