@@ -3,10 +3,13 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from tests.book.world import ACCOUNT, BTC
+from trueup.book import breaks as breaks_module
 from trueup.book.book import Book
 from trueup.book.breaks import KEPT_NS
+from trueup.book.lifecycle import BreakRecord
 from trueup.book.snapshot import restore, snapshot, state_hash
 from trueup.model import events as e
 from trueup.model.breaks import Share, State
@@ -69,6 +72,31 @@ def test_what_ended_longer_than_a_day_ago_is_left_to_the_journal() -> None:
     assert set(book_of(DETECTED, ENDED, later).breaks.records) == {CASH}
     again = e.BreakMoved(ACCOUNT, *QTY, "DETECT", 21 + KEPT_NS, kind="QTY")
     assert book_of(DETECTED, ENDED, again).breaks.records[QTY].recurrences == 0
+
+
+def test_thousands_of_breaks_cost_as_much_each_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, forgotten = [], breaks_module._forgotten
+
+    def counted(record: BreakRecord, at: int) -> bool:
+        looks.append(record)
+        return forgotten(record, at)
+
+    monkeypatch.setattr(breaks_module, "_forgotten", counted)
+    book_of(*(replace(DETECTED, subject=f"S{number} net", at=10 + number) for number in range(1_000)))
+    assert len(looks) < 10_000
+
+
+def test_what_ended_is_forgotten_after_a_day_by_a_book_out_of_a_snapshot_too() -> None:
+    recurred = replace(DETECTED, step="RECUR", at=30)
+    ended = replace(ENDED, at=40)
+    book = book_of(DETECTED, ENDED, recurred, ended)
+    for number, at in enumerate((20 + KEPT_NS + 1, 40 + KEPT_NS, 40 + KEPT_NS + 1)):
+        again = restore(snapshot(book), lambda: ())
+        move = replace(DETECTED, subject=f"S{number} net", at=at)
+        for one in (book, again):
+            one.evolve([move], Seq(one.seq + 1))
+            assert (QTY in one.breaks.records) is (at <= 40 + KEPT_NS)
+        assert state_hash(again) == state_hash(book)
 
 
 def test_corrections_of_a_day_are_kept_and_adjustments_for_good() -> None:

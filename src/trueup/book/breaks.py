@@ -4,6 +4,8 @@ A comparison is a statement that stays true until another one says otherwise. On
 recorded again, so that looking every minute does not make the journal grow.
 """
 
+from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
 from typing import get_args
 
 from trueup.book.lifecycle import BreakRecord, moved
@@ -46,7 +48,7 @@ class Breaks:
     """
 
     __slots__ = (
-        "adjustments", "approvals", "corrections", "outcome", "proposed", "records", "restriction", "seq",
+        "_ends", "adjustments", "approvals", "corrections", "outcome", "proposed", "records", "restriction", "seq",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -58,6 +60,7 @@ class Breaks:
         self.proposed: dict[BreakKey, AdjustmentProposed] = {}
         self.approvals: dict[str, tuple[str, ...]] = {}
         self.restriction: Restricted | None = None
+        self._ends: list[tuple[int, BreakKey]] = []  # a heap of when breaks ended: thousands may end at once
 
     @property
     def followed(self) -> bool:
@@ -72,6 +75,12 @@ class Breaks:
     def told_already(self, outcome: Compared) -> bool:
         """Whether an outcome says no more than the newest one recorded."""
         return self.outcome is not None and _said(self.outcome) == _said(outcome)
+
+    def take_up(self, records: Iterable[BreakRecord]) -> None:
+        """Go on with breaks out of a snapshot."""
+        self.records = {one.key: one for one in records}
+        self._ends = [(one.moved_at, one.key) for one in self.records.values() if one.ended]
+        heapify(self._ends)
 
     def known(self, at: int) -> dict[BreakKey, BreakRecord]:
         """Those that stand, and those that ended less than a day before a time of ours."""
@@ -111,6 +120,7 @@ class Breaks:
         self._forget(move.at)
         after = self.records[move.subject, move.sort] = moved(before, move)
         if after.ended:
+            heappush(self._ends, (after.moved_at, after.key))
             self._withdraw(after.key)
 
     def _standing(self, move: BreakMoved) -> BreakRecord | None:
@@ -119,7 +129,11 @@ class Breaks:
         return None if record is not None and _forgotten(record, move.at) else record
 
     def _forget(self, at: int) -> None:
-        self.records = self.known(at)
+        while self._ends and at - self._ends[0][0] > KEPT_NS:
+            _, key = heappop(self._ends)
+            record = self.records.get(key)
+            if record is not None and _forgotten(record, at):
+                del self.records[key]
         self.corrections = [one for one in self.corrections if at - one.at <= KEPT_NS]
 
     def _withdraw(self, key: BreakKey) -> None:

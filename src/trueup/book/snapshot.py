@@ -250,7 +250,7 @@ def restore(data: bytes, history: History | None = None) -> Book:
 
 def _restore_breaks(book: Book, record: _WatchedRecord) -> None:
     breaks = book.breaks
-    breaks.records = {one.key: one for one in record.breaks}
+    breaks.take_up(record.breaks)
     breaks.corrections = record.corrections
     breaks.adjustments = record.adjustments
     breaks.proposed = {(one.subject, one.sort): one for one in record.proposed}
