@@ -24,6 +24,7 @@ from trueup.testing.servers.hyperliquid.world import (
     address_of,
     hyperliquid_markets,
 )
+from trueup.testing.servers.jsonrpc_derivatives import world as engine
 from trueup.testing.servers.proxy import TcpProxy
 from trueup.testing.servers.serving import serving
 from trueup.venues.ccxt.live import CcxtVenue
@@ -76,6 +77,53 @@ async def hyperliquid_by_ccxt(plan: WirePlan = NO_FAULTS) -> AsyncIterator[Socke
             yield rig
             assert bool(chaos.struck) == bool(plan.faults)
             await rig.aclose()
+
+
+@asynccontextmanager
+async def deribit_by_ccxt() -> AsyncIterator[SocketRig]:
+    now = clock()
+    exchange = PaperExchange(engine.markets(), clock=now, random=Random(1))
+    exchange.open_account(engine.DERIBIT, {"USDC": Decimal(150_000), "BTC": Decimal(3)})
+    server = engine.deribit_server(now, Random(2), exchange=exchange, limited=False)
+
+    def connect(random: Random, hints: Hints) -> CcxtVenue:
+        return CcxtVenue(
+            engine.DERIBIT,
+            exchange="deribit",
+            credentials={
+                "apiKey": Secret("key", engine.CLIENT_ID),
+                "secret": Secret("secret", engine.CLIENT_SECRET),
+            },
+            rest_url=f"http://127.0.0.1:{proxy.port}",
+            stream_url=f"ws://127.0.0.1:{proxy.port}",
+            clock=now,
+            random=random,
+            instruments=hints.instruments,
+            traded=hints.traded,
+            learnt=hints.learnt,
+        )
+
+    async with serving(server) as address:
+        with TcpProxy(address.host, address.port) as proxy:
+            rig = SocketRig(
+                exchange,
+                now,
+                proxy,
+                account=engine.DERIBIT,
+                symbol="BTC/USDC:USDC",
+                lot=Decimal("0.1"),
+                page=100,
+                money_step=None,
+                words={"place": b"/private/buy", "cancel": b"/private/cancel"},
+                connect=connect,
+            )
+            yield rig
+            await rig.aclose()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=name)
+def test_deribit_through_ccxt_conforms(check: Check) -> None:
+    asyncio.run(run(check, deribit_by_ccxt))
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name)

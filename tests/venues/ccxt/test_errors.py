@@ -91,6 +91,37 @@ def test_an_order_whose_connection_breaks_is_not_repeated_and_its_outcome_unknow
     asyncio.run(main())
 
 
+def test_an_order_that_goes_out_by_get_is_not_sent_again_over_another_connection() -> None:
+    """aiohttp repeats a GET whose kept connection broke; one exchange takes orders by GET."""
+
+    async def main() -> None:
+        async with replaying("deribit", WORLDS["deribit"]()) as (venue, _):
+            await venue.instruments()
+            orders = 0
+
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                nonlocal orders
+                while head := await reader.readuntil(b"\r\n\r\n"):
+                    if b"/private/buy" in head:
+                        orders += 1
+                        break
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n" + b'{"result": 1}')
+                writer.close()
+
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            venue._exchange.urls["api"]["rest"] = f"http://127.0.0.1:{port}"
+            await venue._session.call("fetch_time")  # leaves a connection open
+            request = OrderRequest("BTC/USD:BTC", "buy", Decimal(10), "ours", order_type="limit", price=Decimal(50_000))
+            with pytest.raises(OutcomeUnknown):
+                await venue.place(request)
+            assert orders == 1
+            server.close()
+            await server.wait_closed()
+
+    asyncio.run(main())
+
+
 def test_an_order_that_never_left_may_be_sent_again() -> None:
     async def main() -> None:
         async with binance() as (venue, _):

@@ -387,8 +387,8 @@ def deribit() -> Answers:
         private + "get_account_summary": result(summary),
         private + "get_open_orders": result([]),
         private + "get_open_orders_by_currency": result([]),
-        private + "get_user_trades_by_instrument_and_time": result({"trades": [trade], "has_more": False}),
-        private + "get_user_trades_by_instrument": result({"trades": [trade], "has_more": False}),
+        private + "get_user_trades_by_currency_and_time": result({"trades": [trade], "has_more": False}),
+        private + "get_user_trades_by_currency": result({"trades": [trade], "has_more": False}),
     }
 
 

@@ -69,6 +69,7 @@ class Correction(msgspec.Struct, frozen=True):
         position_rows: The request that states positions, and the path to its rows: ccxt leaves some out unsaid.
         position_size: The path to a position's size in the venue's own row: where it is missing ccxt works one out.
         orders: Calls that together state every open order, with how many rows one answer holds.
+        by_currency: The parameter that names a currency, where orders and trades are listed for each by itself.
         balance: What ``fetch_balance`` is asked with.
         cash: Where balances are told without unrealised P&L; None where ccxt's total is without.
         money: The currency of what names none.
@@ -83,9 +84,13 @@ class Correction(msgspec.Struct, frozen=True):
         unit_size: The contract size that ccxt's amounts are in, where that is not the one it states.
         weak_currencies: Whether to leave ccxt's call for the currencies out; their names are the ids then.
         client_id: How the venue writes a client order id.
+        client_param: The parameter of ``create_order`` that takes it.
         find_by: The parameter of ``fetch_order`` that finds an order by our id; ``surely`` where it needs no symbol.
         find_surely: Whether that needs no instrument.
+        ended: What the list of orders that are over is asked with.
+        lists_all: Whether the lists of orders hold every one there was: one that is in none was never placed.
         market_price: Whether a market order needs the present price, to bound it.
+        each_ticker: Whether to ask for the price of each instrument by itself.
         options: Of ccxt.
         markets: What the markets are asked for with.
         hedged_fills: Whether a fill of an account with both sides tells which of them it is of.
@@ -100,6 +105,7 @@ class Correction(msgspec.Struct, frozen=True):
     position_size: str = ""
     orders: tuple[Params, ...] = ({},)
     orders_page: int = ORDERS_MAX
+    by_currency: str = ""
     balance: Params = {}
     cash: Cash | None = None
     money: str = ""
@@ -113,9 +119,13 @@ class Correction(msgspec.Struct, frozen=True):
     unit_size: str = ""
     weak_currencies: bool = False
     client_id: Literal["plain", "hex"] = "plain"
+    client_param: str = "clientOrderId"
     find_by: str = ""
     find_surely: bool = False
+    ended: Params = {}
+    lists_all: bool = False
     market_price: bool = False
+    each_ticker: bool = False
     options: Params = {}
     markets: Params = {}
     hedged_fills: bool = True
@@ -308,9 +318,12 @@ CORRECTIONS: Mapping[str, Correction] = {
     "deribit": Correction(
         position_rows=("get_positions", "result"),
         position_size="size",
-        feeds=(Feed("fetch_my_trades", "trade", page=100, days=3_650, by_symbol=True),),
-        positions=({},),
-        orders=({},),
+        feeds=(Feed("fetch_my_trades", "trade", page=100, days=3_650, until="end_timestamp"),),
+        by_currency="currency",
+        client_param="label",
+        ended={"include_unfilled": True},
+        lists_all=True,
+        each_ticker=True,
         cash=Cash("summaries", "balance", "currency"),
         unit_size="1",
         cannot=("Funding is part of the daily settlement there, and no list of it is read: it shows as cash.",),

@@ -5,6 +5,7 @@ ccxt is imported here and nowhere else, and only when an account needs it: that 
 
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -28,6 +29,10 @@ RETRIES = 2
 RETRY_PAUSE_MS = 250
 """How often ccxt makes a read again that failed on the way, and how long it waits before; orders are sent once."""
 
+HEARD_MAX = 20_000
+HEARD_AT_ONCE = 200
+"""Items of streams that are kept until they are read, and how many of a message are looked at, newest last."""
+
 _NO_EARNERS: Mapping[str, object] = {"builderFee": False, "approvedBuilderFee": False, "refSet": True}
 """With these ccxt adds no fee for its makers to an order; :mod:`guard` refuses one that has it all the same."""
 
@@ -40,10 +45,13 @@ class Guarded(Admitting):
 
     Attributes:
         our_clock: Whose time requests carry.
+        heard: Trades and orders that came over streams, for whoever follows them.
         connects, losses: How often a stream was connected and lost; whoever follows one sees what may be missing.
     """
 
     our_clock: Clock
+    session: Any
+    heard: deque[Mapping[str, object]]
     connects: int = 0
     losses: int = 0
     connected_at: float = 0.0
@@ -82,6 +90,12 @@ class Guarded(Admitting):
                 raise import_module("ccxt").NetworkError(str(error)) from error.__cause__
             raise
 
+    def open(self, lazy: bool = False) -> None:  # noqa: FBT001, FBT002 - ccxt's signature
+        """Make the session of HTTP; by itself it would send a GET again whose connection broke: some order by GET."""
+        super().open(lazy)  # type: ignore[misc] # ccxt's
+        if self.session is not None:
+            self.session._retry_connection = False  # noqa: SLF001 - aiohttp has no other way
+
     async def throttle(self, cost: object = None) -> None:
         """Wait for the venue's limits; what ends or protects a position never does (invariant I8)."""
         if not permitted().urgent:
@@ -110,8 +124,20 @@ class Guarded(Admitting):
     def client(self, url: str) -> object:
         """The connection of a stream, reading numbers as exactly as answers are read."""
         connection = super().client(url)  # type: ignore[misc] # ccxt's
-        connection.handle_text_or_binary_message = _reading(connection)
+        if "resolve" not in vars(connection):
+            connection.handle_text_or_binary_message = _reading(connection)
+            connection.resolve = self._hearing(connection.resolve)
         return connection
+
+    def _hearing(self, resolve: Callable[[object, object], object]) -> Callable[[object, object], object]:
+        """Keep the trades and orders in a message, whether or not anybody waits for it."""
+
+        def heard(result: object, message_hash: object) -> object:
+            if isinstance(result, list):
+                self.heard.extend(item for item in result[-HEARD_AT_ONCE:] if _of_ours(item))
+            return resolve(result, message_hash)
+
+        return heard
 
     def on_connected(self, client: object, message: object = None) -> None:
         """A stream was connected."""
@@ -180,6 +206,7 @@ def make(
             "options": {**_NO_EARNERS, **(options or {})},
         }
     )
+    made.heard = deque(maxlen=HEARD_MAX)
     made.our_clock, made.number, made.logger = clock, str, _silent
     made.timeout_on_exit = 0
     made.enableLastHttpResponse = made.enableLastResponseHeaders = False
@@ -192,6 +219,11 @@ def make(
     if rest_url or stream_url:
         _point(made.urls["api"], made.implode_hostname, rest_url, stream_url)
     return made
+
+
+def _of_ours(item: object) -> bool:
+    """Whether this is a trade or an order, as ccxt makes them."""
+    return isinstance(item, Mapping) and "info" in item and ("takerOrMaker" in item or "remaining" in item)
 
 
 def _of_the_wire(cause: BaseException | None) -> bool:

@@ -16,7 +16,7 @@ from trueup.model.times import NS_PER_MS, format_time, from_ms
 from trueup.venues import rows
 from trueup.venues.ccxt import facts
 from trueup.venues.ccxt.context import Context, native_name
-from trueup.venues.ccxt.corrections import DAY_MS, Feed
+from trueup.venues.ccxt.corrections import DAY_MS, Feed, Params
 from trueup.venues.ccxt.session import Session
 from trueup.venues.rows import Row
 
@@ -100,8 +100,9 @@ async def _told(session: Session, feeds: Sequence[Feed], traded: set[str], stret
     """What all lists say of a stretch; those that name instruments first. Raises :class:`_Cut`."""
     told: list[Fact] = []
     for feed in sorted(feeds, key=lambda feed: feed.by_symbol):
-        for symbol in sorted(traded) if feed.by_symbol else ("",):
-            items = await _rows(session, feed, symbol, stretch)
+        lists = [(params, symbol) for params in session.each(feed.params) for symbol in _symbols(feed, traded)]
+        for params, symbol in lists:
+            items = await _rows(session, feed, params, symbol, stretch)
             context = session.context
             traded |= _named(context, items)
             for found in session.read_each(feed.method, items, lambda row: _READ[feed.kind](context, row, symbol)):  # noqa: B023 - called at once
@@ -109,14 +110,19 @@ async def _told(session: Session, feeds: Sequence[Feed], traded: set[str], stret
     return told
 
 
-async def _rows(session: Session, feed: Feed, symbol: str, stretch: Stretch) -> Sequence[object]:
+def _symbols(feed: Feed, traded: Iterable[str]) -> Sequence[str]:
+    """Of which instruments a list is asked for, one by one; an empty name is all of them."""
+    return sorted(traded) if feed.by_symbol else [""]
+
+
+async def _rows(session: Session, feed: Feed, which: Params, symbol: str, stretch: Stretch) -> Sequence[object]:
     """A list's rows within a stretch.
 
     Raises:
         _Cut: There may be more of them.
         Malformed: The exchange does not keep to the end of a stretch, and there is more than it answers at once.
     """
-    params = {**feed.params, feed.until: stretch.end - 1}
+    params = {**which, feed.until: stretch.end - 1}
     if feed.iso:
         params[feed.until] = format_time(from_ms(stretch.end))
     if feed.since:

@@ -6,7 +6,6 @@ from decimal import Decimal
 from trueup.model.errors import BadInput
 from trueup.model.instruments import Instrument, InstrumentKind
 from trueup.model.numbers import ONE, parse_decimal
-from trueup.model.times import from_ms
 from trueup.ports import Refused
 from trueup.venues import rows
 from trueup.venues.ccxt.corrections import Correction
@@ -34,7 +33,7 @@ def _instrument(market: Row, correction: Correction, precision_mode: int) -> Ins
     base, quote = rows.text(market, "base"), rows.text(market, "quote")
     precision = market.get("precision")
     steps: Row = precision if isinstance(precision, Mapping) else {}
-    expiry = market.get("expiry")
+    ends = market.get("expiry") is not None and market.get("swap") is not True  # some state a day for perpetuals
     return Instrument(
         rows.text(market, "symbol"),
         rows.identifier(market, "id"),
@@ -45,7 +44,7 @@ def _instrument(market: Row, correction: Correction, precision_mode: int) -> Ins
         contract_size=ONE if kind == "spot" else _contract_size(market, correction),
         price_tick=_step(steps, "price", precision_mode),
         quantity_step=_step(steps, "amount", precision_mode),
-        expiry=from_ms(expiry) if isinstance(expiry, int) and not isinstance(expiry, bool) else None,
+        expiry=rows.milliseconds(market, "expiry") if ends else None,
         max_leverage=_leverage(market),
     )
 

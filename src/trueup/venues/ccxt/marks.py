@@ -43,7 +43,7 @@ async def present(session: Session, symbol: str) -> Decimal:
 
 async def _tickers(session: Session, symbols: Sequence[str]) -> Mapping[str, Row]:
     method = "fetch_mark_prices" if session.has("fetchMarkPrices") else "fetch_tickers"
-    if not session.has("fetchMarkPrices") and not session.has("fetchTickers"):
+    if session.correction.each_ticker or not (session.has("fetchMarkPrices") or session.has("fetchTickers")):
         rows_of = [await session.call("fetch_ticker", symbol) for symbol in symbols]
         return {symbol: row for symbol, row in zip(symbols, rows_of, strict=True) if isinstance(row, Mapping)}
     answer = await session.call(method, list(symbols))

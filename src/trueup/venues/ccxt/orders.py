@@ -50,13 +50,13 @@ def client_id(style: str, client_order_id: str) -> str:
     return ("0x" if style == "hex" else "") + blake2b(client_order_id.encode(), digest_size=16).hexdigest()
 
 
-def placing(request: OrderRequest, terms: Instrument, name: str, present: Decimal | None) -> Placing:
+def placing(request: OrderRequest, terms: Instrument, named: Mapping[str, str], present: Decimal | None) -> Placing:
     """What is sent for an order.
 
     Args:
         request: What is asked for.
         terms: Of its instrument.
-        name: The venue's name of it.
+        named: Our id, by the parameter that takes it.
         present: The present price, where the venue needs one to bound a market order.
 
     Raises:
@@ -65,7 +65,7 @@ def placing(request: OrderRequest, terms: Instrument, name: str, present: Decima
     _whole_steps("quantity", request.quantity, terms.quantity_step)
     for field in ("price", "trigger_price"):
         _whole_steps(field, getattr(request, field), terms.price_tick)
-    params: dict[str, object] = {"clientOrderId": name} if name else {}
+    params: dict[str, object] = dict(named)
     if request.reduce_only:
         params["reduceOnly"] = True
     if request.position_side != "net":

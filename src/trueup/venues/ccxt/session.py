@@ -15,7 +15,7 @@ from trueup.model.instruments import Instrument
 from trueup.ports import Clock, Refused
 from trueup.venues import rows
 from trueup.venues.ccxt.context import Context, hedge_mode, position_side
-from trueup.venues.ccxt.corrections import Correction
+from trueup.venues.ccxt.corrections import Correction, Params
 from trueup.venues.ccxt.errors import judge
 from trueup.venues.ccxt.exchange import Exchange
 from trueup.venues.ccxt.guard import Permit, permitting
@@ -140,6 +140,12 @@ class Session:
                 venue_code="unknown_instrument",
             )
         return terms
+
+    def each(self, params: Params) -> Sequence[Params]:
+        """The calls that a list takes: one, or one for each currency that instruments settle in."""
+        name = self.correction.by_currency
+        settled = sorted({terms.settle for terms in self._listed.values()})
+        return [{**params, name: currency} for currency in settled] if name else [params]
 
     def look_for_sides(self, answer: Iterable[object]) -> None:
         """Learn from rows whether the account holds both sides of a position."""

@@ -73,7 +73,7 @@ async def open_orders(session: Session) -> VenueSnapshot:
     """
     found: list[object] = []
     page = session.correction.orders_page
-    for params in session.correction.orders:
+    for params in (each for kind in session.correction.orders for each in session.each(kind)):
         answer = _list(
             session, "fetch_open_orders", await session.call("fetch_open_orders", None, None, page, dict(params))
         )

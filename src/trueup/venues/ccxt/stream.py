@@ -8,7 +8,7 @@ happened since is missed.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
 
@@ -27,6 +27,9 @@ AGREED_S = 1.5
 
 UNTOLD_S = 30.0
 """How often to say that something may be missing besides: no stream of ccxt tells of funding and transfers."""
+
+SEEN_MAX = 10_000
+"""Trades and states of orders that are remembered: ccxt tells what came before again with each message."""
 
 TICK_S = 0.25
 """How often connections are looked at while nothing comes."""
@@ -48,13 +51,14 @@ class CcxtStream:
         self._session = session
         self._random = random
         self._queue: deque[Fact | Gap] = deque()
-        self._early: list[Fact] = []
+        self._early: list[Fact | Gap] = []
         self._woken = asyncio.Event()
         self._end: Exception | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._failures = 0
         self._settled = False
-        self._seen = (-1, -1)
+        self._counts = (-1, -1)
+        self._seen: dict[tuple[str, ...], None] = {}
         self._since = 0.0
 
     def __aiter__(self) -> "CcxtStream":
@@ -84,17 +88,15 @@ class CcxtStream:
                 await task
 
     def _begin(self) -> None:
-        reads: list[tuple[str, Callable[[Row], Sequence[Fact]]]] = [("watch_my_trades", self._trade)]
-        if self._session.has("watchOrders"):
-            reads.append(("watch_orders", self._order))
-        self._tasks = [asyncio.create_task(self._watch(method, read)) for method, read in reads]
+        methods = ["watch_my_trades", *(["watch_orders"] if self._session.has("watchOrders") else [])]
+        self._tasks = [asyncio.create_task(self._watch(method)) for method in methods]
         self._tasks.append(asyncio.create_task(self._look()))
 
-    async def _watch(self, method: str, read: Callable[[Row], Sequence[Fact]]) -> None:
-        """Deliver one of ccxt's feeds for as long as it can be had."""
+    async def _watch(self, method: str) -> None:
+        """Keep one of ccxt's feeds going for as long as it can be had."""
         while True:
             try:
-                answer = await getattr(self._session.exchange, method)()
+                await getattr(self._session.exchange, method)()
             except Exception as error:  # noqa: BLE001 - whatever ccxt raises has a meaning
                 told = error if isinstance(error, VenueError) else self._session.judged(method, error)
                 if not await self._lost(told):
@@ -102,21 +104,33 @@ class CcxtStream:
                 continue
             self._failures = 0
             self.health.heard(self._session.clock.now())
-            items = answer if isinstance(answer, list) else [answer]
-            found = self._session.read_each(method, items, read)
-            if len(found) < len(items):
-                self._put(Gap("a message could not be read"))
-            for told_of in found:
-                self._deliver(told_of)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Deliver what was heard, each state of it once."""
+        heard: deque[Row] = self._session.exchange.heard
+        while heard:
+            item = heard.popleft()
+            version = _version(item)
+            if version in self._seen:
+                continue
+            self._seen[version] = None
+            if len(self._seen) > SEEN_MAX:
+                del self._seen[next(iter(self._seen))]
+            read = self._trade if "takerOrMaker" in item else self._order
+            found = self._session.read_each("stream", [item], read)
+            told: Sequence[Fact | Gap] = found[0] if found else [Gap("a message could not be read")]
+            self._deliver(told)
 
     async def _look(self) -> None:
         """Say that something may be missing, once each new connection has settled."""
         exchange = self._session.exchange
         loop = asyncio.get_running_loop()
         while self._end is None:
+            self._sweep()
             now = (exchange.connects, exchange.losses)
-            if now != self._seen:
-                self._seen, self._since, self._settled = now, loop.time(), False
+            if now != self._counts:
+                self._counts, self._since, self._settled = now, loop.time(), False
                 self.health.connected = False
             elif not self._settled and exchange.connects > 0 and loop.time() - self._since >= AGREED_S:
                 self._since, self._settled, self.health.connected = loop.time(), True, True
@@ -148,7 +162,7 @@ class CcxtStream:
         await asyncio.sleep(longest * self._random.uniform(0.5, 1.0))
         return True
 
-    def _deliver(self, items: Sequence[Fact]) -> None:
+    def _deliver(self, items: Sequence[Fact | Gap]) -> None:
         if not self._settled:
             self._early += items[-QUEUE_MAX:]
             return
@@ -169,3 +183,9 @@ class CcxtStream:
 
     def _order(self, row: Row) -> Sequence[Fact]:
         return [report(self._session.context, row)]
+
+
+def _version(item: Row) -> tuple[str, ...]:
+    """What tells an item, and a later state of the same order, from all others."""
+    names = ("symbol", "id", "order", "status", "filled", "amount", "price", "lastUpdateTimestamp", "timestamp")
+    return tuple(str(item.get(name)) for name in names)

@@ -1,6 +1,6 @@
 """What an account does through ccxt: each order is sent once; what is left open is looked up, never repeated."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -22,13 +22,14 @@ SCANNED = 100
 REMEMBERED_MAX = 10_000
 """Orders placed here whose instrument is remembered, to find them by."""
 
-_CLOSED = (
+_LISTS = (
+    ("fetchOpenOrders", "fetch_open_orders"),
     ("fetchCanceledAndClosedOrders", "fetch_canceled_and_closed_orders"),
     ("fetchClosedOrders", "fetch_closed_orders"),
     ("fetchCanceledOrders", "fetch_canceled_orders"),
     ("fetchOrders", "fetch_orders"),
 )
-"""Lists that orders which are over stand in."""
+"""Lists that orders stand in."""
 
 
 class Trading:
@@ -55,7 +56,7 @@ class Trading:
         if request.order_type not in {"limit", "stop_limit"} and session.correction.market_price:
             present = await marks.present(session, request.instrument)
         name = self.client_id(request.client_order_id)
-        wire = placing(request, terms, name, present)
+        wire = placing(request, terms, self._named(name), present)
         self._remember(name, request.instrument)
         sent_at = session.clock.now()
         answer = await session.order(
@@ -108,7 +109,7 @@ class Trading:
             )
         request = _changed(resting, amendment)
         name = resting.client_order_id
-        wire = placing(request, terms, name, None)
+        wire = placing(request, terms, self._named(name), None)
         sent_at = session.clock.now()
         answer = await session.order(
             "edit_order", order_id, terms.symbol, wire.type, wire.side, wire.amount, wire.price, dict(wire.params)
@@ -161,13 +162,21 @@ class Trading:
         symbol = self._placed.get(name)
         if session.correction.find_by and (session.correction.find_surely or symbol):
             return await self._lookup(None, symbol, {session.correction.find_by: name})
-        async for order in self._listed(symbol):
-            if order.client_order_id == name:
-                return order
+        whole = symbol is not None and session.correction.lists_all
+        async for orders, complete in self._listed(symbol):
+            found = next((order for order in orders if order.client_order_id == name), None)
+            if found is not None:
+                return found
+            whole = whole and complete
+        if whole:
+            return None
         raise OutcomeUnknown(
             f"No order {name} is among the open ones of {session.exchange.id} and its {SCANNED} newest that are over.",
             remedy="Look at the exchange itself; ccxt cannot ask for an order by this id.",
         )
+
+    def _named(self, name: str) -> Mapping[str, str]:
+        return {self._session.correction.client_param: name} if name else {}
 
     def _remember(self, name: str, symbol: str) -> None:
         if len(self._placed) >= REMEMBERED_MAX:
@@ -189,9 +198,10 @@ class Trading:
         session = self._session
         if session.has("fetchOrder"):
             return await self._lookup(order_id, symbol, {})
-        async for order in self._listed(symbol):
-            if order.venue_order_id == order_id:
-                return order
+        async for orders, _ in self._listed(symbol):
+            found = next((order for order in orders if order.venue_order_id == order_id), None)
+            if found is not None:
+                return found
         return None
 
     async def _lookup(
@@ -211,17 +221,25 @@ class Trading:
         except BadInput as error:
             raise Malformed(f"{session.exchange.id} fetch_order: {error}", remedy="Look at the exchange.") from error
 
-    async def _listed(self, symbol: str | None) -> AsyncIterator[OrderReported]:
-        """The open orders, then the newest that are over, as far as their rows can be read."""
+    async def _listed(self, symbol: str | None) -> AsyncIterator[tuple[Sequence[OrderReported], bool]]:
+        """The open orders, then the newest that are over, list by list, each with whether it is whole, and was read."""
         session = self._session
-        calls = [("fetchOpenOrders", "fetch_open_orders"), *_CLOSED]
-        for has, method in calls:
-            if session.exchange.has.get(has) is not True:
-                continue
-            answer = await session.call(method, symbol, None, SCANNED, priority=Priority.CANCEL)
-            context = session.context
-            for told in session.read_each(method, answer if isinstance(answer, list) else (), _reader(context)):
-                yield told
+        kinds = [{}] if symbol else [each for kind in session.correction.orders for each in session.each(kind)]
+        for has, method in _LISTS:
+            for params in kinds if session.exchange.has.get(has) is True else ():
+                more = {} if has == "fetchOpenOrders" else session.correction.ended
+                try:
+                    answer = await session.call(
+                        method, symbol, None, SCANNED, {**params, **more}, priority=Priority.CANCEL
+                    )
+                except Rejected as error:
+                    if error.venue_code != "ArgumentsRequired":
+                        raise
+                    yield [], False  # a list of one instrument alone, and which one is not known
+                    continue
+                items = answer if isinstance(answer, list) else ()
+                read = session.read_each(method, items, _reader(session.context))
+                yield read, len(read) == len(items) < SCANNED
 
 
 def _reader(context: Context) -> Callable[[Row], OrderReported]:
