@@ -92,7 +92,8 @@ def follow(
         before = sightings.get(key)
         if record is not None and record.state is State.DETECTED:
             before = before or resumed(record.detected_at)
-        seen[key] = see(before if record is not None and not record.ended else None, one.found, cut, now)
+        lasts = record is not None and (not record.ended or record.state is State.RESOLVED)  # a word is no comparison
+        seen[key] = see(before if lasts else None, one.found, cut, now)
         moves.extend(_steps(account, record, one, seen[key], now))
     kept = {key: sighting for key, sighting in sightings.items() if key in known and not looked_at(key)}
     return Followed(tuple(moves), {**kept, **seen})
