@@ -126,7 +126,7 @@ def test_what_orders_in_flight_explain_waits_with_their_ids() -> None:
     found = quantity("2")
     evidence = Evidence(orders=(OrderInFlight("7", BTC_NET, reported=D(2)),))
     pending = waiting([found], explain([found], evidence))[0]
-    assert (pending.status, pending.severity, pending.evidence) == (Status.PENDING, Severity.INFO, ("order 7",))
+    assert (pending.status, pending.severity, pending.evidence) == (Status.PENDING, Severity.CRITICAL, ("order 7",))
 
 
 @pytest.mark.parametrize("difference", ["1.5", "2.5", "-2"])

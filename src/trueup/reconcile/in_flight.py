@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from trueup.model.differences import Difference, Severity, Status
+from trueup.model.differences import Difference, Status
 from trueup.model.numbers import ZERO, exact
 from trueup.model.positions import OpenOrder
 from trueup.reconcile.explain.causes import Action, Cause, Explanation, Part
@@ -68,4 +68,4 @@ def _passes(part: Part) -> bool:
 def _pending(found: Difference, why: Explanation) -> Difference:
     ids = tuple(dict.fromkeys(name for part in why.parts for name in part.evidence))
     words = f"{found.direction}; {' and '.join(dict.fromkeys(part.words for part in why.parts))}"
-    return replace(found, status=Status.PENDING, severity=Severity.INFO, direction=words, evidence=ids)
+    return replace(found, status=Status.PENDING, direction=words, evidence=ids)  # how bad it is stays true

@@ -19,7 +19,7 @@ from trueup.model.identifiers import AccountId
 from trueup.reconcile.ageing import level_due
 from trueup.reconcile.consequence import Consequence, consequence
 from trueup.reconcile.correct import Candidate, Circumstances, Correction, Plan, plan
-from trueup.reconcile.following import Booked, Finding, break_key, follow
+from trueup.reconcile.following import BREAK_STATUSES, Booked, Finding, break_key, follow
 from trueup.reconcile.persistence import Sighting
 from trueup.reconcile.policy import Policies
 
@@ -136,14 +136,18 @@ def _after(known: Mapping[BreakKey, BreakRecord], moves: Iterable[e.BreakMoved])
 
 
 def _candidates(looked: Looked, records: Mapping[BreakKey, BreakRecord], breaks: Breaks) -> Iterator[Candidate]:
-    """What may be corrected: what differs, and not what is left to time."""
+    """What may be corrected: what differs, and not what is left to time unless that took too long."""
     for finding in looked.findings:
         key = break_key(finding.found)
-        if finding.found.status is Status.DRIFT and key in records:
+        if finding.found.status in BREAK_STATUSES and key in records and not _waits(finding, records[key]):
             ours, theirs = looked.prices.get(finding.found.subject, (None, None))
             proposal = breaks.proposed.get(key)
             known = None if proposal is None else proposal.adjustment
             yield Candidate(records[key], finding.found, finding.why, finding.worth, ours, theirs, known)
+
+
+def _waits(finding: Finding, record: BreakRecord) -> bool:
+    return finding.found.status is Status.PENDING and record.state is State.DETECTED
 
 
 def _opened(account: AccountId, planned: Plan, now: int) -> Iterator[e.BreakMoved]:
