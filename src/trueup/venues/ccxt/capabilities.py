@@ -155,7 +155,7 @@ def offer_of(exchange: Exchange) -> Offer:
         funding=bool(has.get("fetchFundingHistory")),
         transfers=any(feed.kind == "ledger" for feed in feeds),
         streams=streams(exchange),
-        sandbox="test" in exchange.urls,
+        sandbox=bool(exchange.urls.get("test")),
         tried=exchange.id in CORRECTIONS,
         capabilities=capabilities_of(exchange),
     )

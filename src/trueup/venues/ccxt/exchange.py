@@ -211,7 +211,7 @@ def make(
     made.timeout_on_exit = 0
     made.enableLastHttpResponse = made.enableLastResponseHeaders = False
     if sandbox:
-        if "test" not in made.urls:
+        if not made.urls.get("test"):
             raise BadInput(
                 "environment", "sandbox", f"{exchange} has no test system that ccxt knows", remedy='Set "live".'
             )
