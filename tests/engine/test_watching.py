@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.scripted import ScriptedVenue
 from tests.engine.world import ACCOUNT, PERP, fill, store_at
@@ -60,6 +61,7 @@ class Heard:
         self.runs: list[tuple[AccountId, str, Status]] = []
         self.troubles: list[str] = []
         self.watches: dict[AccountId, Watch] = {}
+        self.then: Callable[[Watch], None] = lambda _: None
         self._news = asyncio.Event()
 
     def __call__(self, told: Watch) -> None:
@@ -69,6 +71,7 @@ class Heard:
         elif told.last is not None:
             self.runs.append((told.account, told.last.trigger, told.last.comparison.status))
         self._news.set()
+        self.then(told)
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -186,6 +189,42 @@ def test_what_cannot_be_reached_is_tried_again_and_told(tmp_path: Path) -> None:
             assert heard.troubles == ["down", "still down"]
             assert venue.connections == 3
             assert heard.triggers()[0] == "start"
+
+    asyncio.run(told())
+    store.close()
+
+
+def test_it_looks_at_everything_every_so_often_however_much_is_traded(tmp_path: Path) -> None:
+    store, venue = store_at(tmp_path), Venue()
+
+    async def told() -> None:
+        async with watched(store, venue, rhythm=replace(OFTEN, period_s=0.2)) as heard:
+
+            def trades(_: Watch) -> None:
+                heard.watches[ACCOUNT].look("trade")
+
+            await heard.until(lambda: bool(heard.runs))
+            heard.then = trades
+            trades(heard.watches[ACCOUNT])
+            await heard.until(lambda: "trade" in heard.triggers())
+            heard.runs.clear()
+            await heard.until(lambda: heard.triggers().count("periodic") == 2)
+
+    asyncio.run(told())
+    store.close()
+
+
+def test_nobody_may_trade_on_an_account_that_could_not_be_compared(tmp_path: Path) -> None:
+    store, venue = store_at(tmp_path), Venue()
+    whole, venue.state = venue.state, lambda: VenueSnapshot(ACCOUNT, failed={"positions": "timed out"})
+
+    async def told() -> None:
+        async with watched(store, venue) as heard:
+            await heard.until(lambda: bool(heard.runs))
+            assert not heard.watches[ACCOUNT].ready.is_set()
+            venue.state = whole
+            await heard.shown("demand", heard.watches[ACCOUNT].look)
+            assert heard.watches[ACCOUNT].ready.is_set()
 
     asyncio.run(told())
     store.close()

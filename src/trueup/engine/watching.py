@@ -9,16 +9,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from random import Random
 
 import msgspec
 
 from trueup.engine.following import Follower, Pace
 from trueup.engine.ledger import Ledger
-from trueup.engine.pulling import Pull
+from trueup.engine.pulling import Pull, served
 from trueup.engine.receipts import Receipt
 from trueup.engine.reconciling_live import Reconciler, Run, Trigger
 from trueup.engine.store import Store
+from trueup.model.differences import Kind
 from trueup.model.errors import VenueError
 from trueup.model.events import Fact, FillBooked, ReconciliationsCounted
 from trueup.model.identifiers import AccountId
@@ -29,8 +31,8 @@ from trueup.reconcile.policy import Policies
 RECONNECTED = "the connection has only just come back"
 """A doubt: nothing is corrected by an answer that may still be catching up."""
 
-_URGENCY: Sequence[Trigger] = ("reconnect", "trade", "demand", "periodic", "start")
-"""Of several reasons to look, the first is told: the one that asks for most care."""
+_URGENCY: Sequence[Trigger] = ("reconnect", "demand", "trade", "periodic", "start")
+"""Of several reasons to look, the first is told: the one that asks for most care. After a trade a glance may do."""
 
 COUNTED_NS = 3_600 * NS_PER_SECOND
 """After so long the runs of an account are put on record, as counts."""
@@ -115,7 +117,8 @@ class Watch:
         told: Called with each run, and with what stopped the following.
 
     Attributes:
-        ready: Set once the account was compared with its venue after its connection was made, and until it is lost.
+        ready: Set once the account was compared with its venue after its connection was made, with all that it was
+            asked for, and until it is lost.
         last: The newest run; None before the first.
         trouble: What stopped the following, in words; empty while it goes on.
     """
@@ -140,6 +143,7 @@ class Watch:
         self._random = random
         self._told = told
         self._why: set[Trigger] = set()
+        self._due = 0.0  # when the loop's time calls for a run, however many trades were checked meanwhile
         self._runs = Runs()
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
@@ -219,8 +223,11 @@ class Watch:
             while not self._ended.is_set():
                 async with self._turns:
                     self.last = await reconciler.run(trigger, doubts=[RECONNECTED] if trigger == "reconnect" else ())
+                if trigger != "trade":
+                    self._due = asyncio.get_running_loop().time() + self._period()
                 self.trouble = ""
-                self.ready.set()
+                if all(one.found.kind is not Kind.STALE_SOURCE for one in self.last.findings):
+                    self.ready.set()
                 self._runs.count(self.last)
                 self._told(self)
                 if self._runs.due:
@@ -233,13 +240,14 @@ class Watch:
         """Put on record how often it was looked; what is not on record yet is lost with the process."""
         event = self._runs.taken(self.account)
         if event is not None:
-            await self._account.ledger.acommit(lambda _: (event,))
+            await served(self._account.ledger, partial(Ledger.decide_now, decide=lambda _: (event,)))
 
     async def _next(self) -> Trigger:
         """Wait until it is time, and why."""
-        spread = self._rhythm.jitter * self._random.uniform(-1.0, 1.0)
+        if asyncio.get_running_loop().time() >= self._due:
+            return "periodic"
         try:
-            async with asyncio.timeout(self._rhythm.period_s * (1.0 + spread)):
+            async with asyncio.timeout_at(self._due):
                 await self._woken.wait()
         except TimeoutError:
             return "periodic"
@@ -248,6 +256,9 @@ class Watch:
         self._woken.clear()
         why, self._why = self._why, set()
         return min(why, key=_URGENCY.index, default="periodic")
+
+    def _period(self) -> float:
+        return self._rhythm.period_s * (1.0 + self._rhythm.jitter * self._random.uniform(-1.0, 1.0))
 
     def _acknowledged(self, facts: Sequence[Fact], _receipt: Receipt) -> None:
         if any(isinstance(fact, FillBooked) for fact in facts):
