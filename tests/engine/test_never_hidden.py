@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.engine.test_reconciler import QTY, House, old_answers_count
-from tests.engine.world import ACCOUNT, PERP, SECOND, START, fill
+from tests.engine.world import ACCOUNT, DEFINED, PERP, SECOND, START, fill
+from trueup.engine.histories import recorded_since
 from trueup.model import events as e
 from trueup.model.differences import Status
+from trueup.model.identifiers import Seq
 from trueup.reconcile import following
 from trueup.reconcile.persistence import belief
 
@@ -63,4 +65,23 @@ def test_a_word_of_a_person_lifts_nothing_while_both_sides_still_differ(tmp_path
     house.run()
     assert (house.state, forbidden(house)) == ("OPEN", (PERP.symbol,))
     assert house.ledger.book.breaks.records[QTY].recurrences == 1
+    house.store.close()
+
+
+def test_a_glance_after_a_trade_is_not_enough_while_a_break_stands(tmp_path: Path) -> None:
+    house = House(tmp_path, fill(1))
+    house.holds(1)
+    assert house.run(trigger="trade").pulled.pages  # the first fill is in the history alone
+    assert not house.run(trigger="trade").pulled.pages
+    seen = e.BreakMoved(ACCOUNT, QTY[0], "MEMORY_DATABASE", "DETECT", house.store.clock.now(), kind="MEMORY_DATABASE")
+    house.ledger.commit(lambda _: [seen])
+    assert house.run(trigger="trade").pulled.pages
+    assert house.ledger.book.breaks.records[QTY[0], "MEMORY_DATABASE"].ended
+    house.store.close()
+
+
+def test_of_our_own_past_only_what_bears_on_a_cut_is_held_in_memory(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.ledger.book_facts([DEFINED, *map(fill, range(1, 9))])
+    assert recorded_since(house.ledger, Seq(0), START + 7 * SECOND) == [fill(7), fill(8)]
     house.store.close()

@@ -52,9 +52,10 @@ async def reread(venue: LiveVenue, since: int) -> History:
     return History(since, facts)
 
 
-def recorded_since(ledger: Ledger, after: Seq) -> Sequence[e.Fact]:
-    """The facts that were booked after a seq. Raises :class:`JournalDamaged`."""
-    return [event for _, event in ledger.events(after) if isinstance(event, _FACTS)]
+def recorded_since(ledger: Ledger, after: Seq, since: int) -> Sequence[e.Fact]:
+    """The facts of a venue time or later that were booked after a seq. Raises :class:`JournalDamaged`."""
+    facts = (event for _, event in ledger.events(after) if isinstance(event, _FACTS))
+    return [fact for fact in facts if order_key(fact)[0] >= since]
 
 
 def later_than(facts: Iterable[e.Fact], cut: int | None) -> tuple[e.Fact, ...]:

@@ -13,6 +13,7 @@ import msgspec
 
 from trueup.engine.beginning import openings
 from trueup.engine.door import Fate
+from trueup.book.book import Book
 from trueup.engine.histories import SETTLING_NS, History, recorded_since, reread
 from trueup.engine.judging import Judged, judge
 from trueup.engine.ledger import Facts, Ledger
@@ -146,6 +147,7 @@ class Reconciler:
         async with self._turn:
             clock = self._store.clock
             began, began_s = clock.now(), clock.monotonic()
+            await asyncio.to_thread(self._ledger.catch_up)  # what other processes decided counts
             unbooked = dry or self._policies.of(self._ledger.account, "").mode is Mode.REPORT
             seen, judged, history = await self._seen(trigger, progress, unbooked=unbooked)
             brought = _brought(seen.news, judged)
@@ -194,10 +196,10 @@ class Reconciler:
     async def _seen(
         self, trigger: Trigger, progress: Progress, *, unbooked: bool
     ) -> tuple[Look, Judged, History | None]:
-        """What the venue said and what differs; after a trade a glance is enough while nothing does."""
-        if trigger == "trade" and not unbooked:
+        """What the venue said and what differs; after a trade a glance is enough while nothing does, nor did before."""
+        if trigger == "trade" and not unbooked and self._ledger.read(_nothing_stands):
             seen = await glance(self._ledger, self._venue, patience_s=self._patience_s)
-            judged = self._compared(seen, None, whole=False)
+            judged = await self._judged(seen, None, whole=False)
             if judged.comparison.status is Status.SYNCED:
                 return seen, judged, None
         seen = await look(self._ledger, self._venue, progress, books=not unbooked, patience_s=self._patience_s)
@@ -223,15 +225,16 @@ class Reconciler:
             seen.failed(f"it did not tell its history within {self._patience_s:g} s")
         return None
 
-    async def _judged(self, seen: Look, history: History | None) -> Judged:
-        """Beside the loop: ten thousand positions take a moment, in which others go on."""
-        return await asyncio.to_thread(self._compared, seen, history)
+    async def _judged(self, seen: Look, history: History | None, *, whole: bool = True) -> Judged:
+        """Beside the loop: ten thousand positions take a moment, and so may the journal, in which others go on."""
+        return await asyncio.to_thread(self._compared, seen, history, whole=whole)
 
-    def _compared(self, seen: Look, history: History | None, *, whole: bool = True) -> Judged:
+    def _compared(self, seen: Look, history: History | None, *, whole: bool) -> Judged:
         back = LOOK_BACK_NS if whole else GLANCE_BACK_NS
         recent = self._ledger.recorded_by(self._store.clock.now() - back).seq
         after = recent if history is None else min(recent, self._agreed.seq)
-        ours = recorded_since(self._ledger, after)
+        since = (seen.snapshot.cut or self._store.clock.now()) - SETTLING_NS
+        ours = recorded_since(self._ledger, after, since if history is None else min(since, history.since))
         return judge(
             self._store,
             self._ledger,
@@ -265,6 +268,10 @@ class Reconciler:
             raise RuntimeError("A task was acknowledged that never ran.")
         self._sightings = settling.verdict.sightings
         return settling.verdict
+
+
+def _nothing_stands(book: Book) -> bool:
+    return all(record.ended for record in book.breaks.records.values())
 
 
 class _Agreed(msgspec.Struct, frozen=True):
