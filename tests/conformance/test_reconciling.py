@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 
-import pytest
-
 from tests.conformance.test_store import refolded
 from tests.engine.scripted import ScriptedVenue
 from tests.engine.test_reconciler import BEYOND, QTY_KEY, old_answers_count
 from tests.engine.world import ACCOUNT, PERP, fill
 from trueup.book.snapshot import restore, snapshot, state_hash
 from trueup.bootstrap import open_store
+from trueup.engine.ledger import Ledger
 from trueup.engine.reconciling_live import Reconciler
 from trueup.engine.store import Store
 from trueup.journal.postgres.address import Address
@@ -39,6 +38,10 @@ def reconciler(store: Store) -> Reconciler:
     return Reconciler(store, store.ledger(ACCOUNT), Holds(), policies=BEYOND)
 
 
+def approve(ledger: Ledger, approval: e.AdjustmentApproved) -> None:
+    ledger.commit(lambda _: [approval])
+
+
 def test_what_was_decided_is_there_after_a_start(opened: Callable[[], Store]) -> None:
     store = opened()
     one = reconciler(store)
@@ -60,8 +63,7 @@ def test_approvals_that_another_process_took_are_seen(postgres: str) -> None:
     ledger = there.ledger(ACCOUNT)
     (proposal,) = ledger.book.breaks.proposed.values()
     for key in ("alice", "bob"):
-        approval = e.AdjustmentApproved(ACCOUNT, proposal.adjustment.adjustment_id, key, here.clock.now())
-        ledger.commit(lambda _, approval=approval: [approval])
+        approve(ledger, e.AdjustmentApproved(ACCOUNT, proposal.adjustment.adjustment_id, key, here.clock.now()))
     asyncio.run(one.run())
     held = here.ledger(ACCOUNT).book.position(*QTY_KEY)
     assert held is not None

@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
+from trueup.book.book import Book
 from trueup.engine.beginning import openings
 from trueup.engine.door import Fate
-from trueup.book.book import Book
 from trueup.engine.histories import SETTLING_NS, History, recorded_since, reread
 from trueup.engine.judging import Judged, judge
 from trueup.engine.ledger import Facts, Ledger
