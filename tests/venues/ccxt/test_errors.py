@@ -195,6 +195,8 @@ def test_a_venue_that_keeps_failing_is_left_alone_but_for_what_is_urgent() -> No
             before = len(replay.asked)
             with pytest.raises(Unavailable, match="left alone"):
                 await venue.snapshot()
+            with pytest.raises(Unavailable, match="left alone"):
+                await venue.place(ORDER)
             assert len(replay.asked) == before
             replay.answers["DELETE /fapi/v1/order"] = b"{}"
             with pytest.raises(VenueError):

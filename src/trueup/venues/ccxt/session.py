@@ -103,14 +103,16 @@ class Session:
         permit = Permit()
         return await self._within(method, arguments, permit, READ_S), permit.answers
 
-    async def order(self, method: str, *arguments: object) -> object:
+    async def order(self, method: str, *arguments: object, urgent: bool = True) -> object:
         """The answer of one of ccxt's unified methods that places, changes or cancels an order; it is sent once.
+
+        What is urgent waits neither for the venue's limits nor for a venue that keeps failing.
 
         Raises:
             OutcomeUnknown: It may have been done.
             VenueError: It surely was not.
         """
-        return await self._within(method, arguments, Permit(orders=True, urgent=True), ORDER_S)
+        return await self._within(method, arguments, Permit(orders=True, urgent=urgent), ORDER_S)
 
     async def ready(self) -> None:
         """See once what is traded. Raises :class:`VenueError`."""

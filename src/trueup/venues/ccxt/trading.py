@@ -60,7 +60,14 @@ class Trading:
         self._remember(name, request.instrument)
         sent_at = session.clock.now()
         answer = await session.order(
-            "create_order", terms.symbol, wire.type, wire.side, wire.amount, wire.price, dict(wire.params)
+            "create_order",
+            terms.symbol,
+            wire.type,
+            wire.side,
+            wire.amount,
+            wire.price,
+            dict(wire.params),
+            urgent=request.reduce_only or request.trigger_price is not None,
         )
         try:
             told = report(session.context, rows.as_row(answer, "order"), request=request, name=name, sent_at=sent_at)
