@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import sys
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,26 @@ def test_as_a_page_it_stands_by_itself(store: Store, tmp_path: Path) -> None:
         assert words in text
     assert "<script" not in text
     assert "http" not in text
+
+
+@pytest.mark.filterwarnings("ignore:HarfBuzz-Subset:DeprecationWarning")  # an old system library does as well
+def test_as_a_document(store: Store, tmp_path: Path) -> None:
+    try:
+        import_module("weasyprint")
+    except (ImportError, OSError) as error:
+        pytest.skip(f"nothing prints here: {error}")
+    document = tmp_path / "report.pdf"
+    assert run(store, tmp_path, "--format", "pdf", "--to", str(document)) == 1
+    assert document.read_bytes().startswith(b"%PDF-")
+
+
+def test_a_document_that_cannot_be_printed_says_what_to_do(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    assert run(store, tmp_path, "--format", "pdf", "--to", str(tmp_path / "report.pdf")) == 3
+    assert "trueup[pdf]" in capsys.readouterr().err
+    assert not (tmp_path / "report.pdf").exists()
 
 
 def test_as_text(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     HTML = "html"
+    PDF = "pdf"
     CSV = "csv"
 
 
@@ -45,6 +46,7 @@ def report(
     Examples:
       trueup report --date 2026-11-21
       trueup report --date 2026-11-21 --account main --format html --to report.html
+      trueup report --date 2026-11-21 --format pdf --to report.pdf
     """
     from trueup.cli.session import chosen_accounts, opened, place
     from trueup.engine.attesting import report_of
@@ -54,12 +56,23 @@ def report(
         found = [report_of(store, whose, date, signer=by) for whose in chosen_accounts(store, account)]
     for issued in found:
         _tell(issued, out)
-    text = _written(form)([issued.report for issued in found])
-    if to is None:
-        write(text)
+    reports = [issued.report for issued in found]
+    if form is Format.PDF:
+        _print(reports, to)
+    elif to is None:
+        write(_written(form)(reports))
     else:
-        to.write_text(text, "utf-8")
+        to.write_text(_written(form)(reports), "utf-8")
     return _code(found)
+
+
+def _print(reports: "Sequence[Attestation]", to: Path | None) -> None:
+    """The page as a document, into a file."""
+    from trueup.cli.reporting import as_pdf
+
+    if to is None:
+        raise typer.BadParameter("A PDF needs a file: --to FILE.")
+    to.write_bytes(as_pdf(reports))
 
 
 def _tell(issued: "Issued", out: Output) -> None:

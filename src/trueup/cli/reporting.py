@@ -5,9 +5,11 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from html import escape
+from importlib import import_module
 
 import msgspec
 
+from trueup.model.errors import BadInput
 from trueup.model.events import AdjustmentBooked
 from trueup.model.numbers import ZERO, canonical
 from trueup.reconcile.ageing import Age
@@ -73,6 +75,24 @@ def as_html(reports: Sequence[Attestation]) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
+
+
+def as_pdf(reports: Sequence[Attestation]) -> bytes:
+    """The same page, printed; it looks nothing up elsewhere.
+
+    Raises:
+        BadInput: What prints it is not installed.
+    """
+    try:
+        printer = import_module("weasyprint")
+    except (ImportError, OSError) as error:  # the latter where the system has no Pango
+        remedy = "Install trueup[pdf] and Pango, or take html."
+        raise BadInput("format", "pdf", f"it cannot be printed here: {error}", remedy=remedy) from error
+    return bytes(printer.HTML(string=as_html(reports), url_fetcher=_refuse_address).write_pdf())
+
+
+def _refuse_address(address: str) -> dict[str, object]:
+    raise ValueError(f"A report holds everything, and names {address}.")
 
 
 def _sections(report: Attestation) -> Iterable[tuple[str, Lines]]:
