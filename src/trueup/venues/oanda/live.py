@@ -113,6 +113,7 @@ class OandaVenue:
         )
         self._beginning = asyncio.Lock()
         self._last = 0
+        self._read_until = 0
         self._traded: dict[str, str] = {}
         self._transactions = Transactions(self._calls, self._wire.ask)
         self._history = History(self._transactions, Readers(self._reader))
@@ -184,14 +185,18 @@ class OandaVenue:
         return _instruments(reading.facts)
 
     async def snapshot(self) -> VenueSnapshot:
-        """The account's state; ``source`` names the transaction it is true after."""
+        """The account's state; ``source`` names the transaction it is true after.
+
+        Its cut is no earlier than what the history told before: OANDA states the time of an answer to the second only.
+        """
         await self._begin()
+        read_until = self._read_until
         answer = await self._wire.answer(self._calls.account())
         snapshot = self._newest().read("account", answer.body).snapshot
         if snapshot is None:
             raise Malformed("The account's answer holds no state.", remedy="Look at the venue's status page.")
         timed = self._wire.skew.offset is not None
-        return replace(snapshot, cut=self._wire.skew.venue_now(answer.sent_at) if timed else None)
+        return replace(snapshot, cut=max(self._wire.skew.venue_now(answer.sent_at), read_until) if timed else None)
 
     async def history(self, cursor: str | None) -> AsyncIterator[tuple[Sequence[Fact], str]]:
         """Pages of facts after the cursor, each transaction once; the account's first transaction without one.
@@ -202,6 +207,7 @@ class OandaVenue:
         await self._begin()
         async with aclosing(self._history.pages(cursor, self._last)) as pages:
             async for facts, following in pages:
+                self._read_until = max(self._read_until, *(getattr(fact, "venue_time", 0) for fact in facts), 0)
                 yield facts, following
 
     async def cursor_at(self, venue_time: int) -> str:

@@ -57,6 +57,24 @@ def test_the_book_of_a_pull_agrees_with_the_snapshot() -> None:
     asyncio.run(story())
 
 
+def test_a_state_is_no_older_than_what_the_history_told_before() -> None:
+    loopback = Loopback()
+    deposit = transaction(19, "TRANSFER_FUNDS", amount="1", accountBalance="1")
+    loopback.happen({**deposit, "time": "2026-03-02T23:30:00.999Z"}, tell=False)  # answers say 23:30:00, to the second
+
+    async def story() -> None:
+        async with connected(loopback) as venue:
+            before = (await venue.snapshot()).cut
+            facts, _ = await pulled(venue)
+            after = (await venue.snapshot()).cut
+        (newest,) = [fact.venue_time for fact in facts if isinstance(fact, TransferBooked)][-1:]
+        assert before is not None
+        assert after is not None
+        assert before < newest <= after
+
+    asyncio.run(story())
+
+
 def test_a_hedged_account_has_both_sides() -> None:
     async def story() -> None:
         loopback = Loopback()
