@@ -9,8 +9,12 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _DOORS = {
+    "BrokerPosition": "trueup.doors.broker_positions",
+    "BrokerPositionReconciler": "trueup.doors.broker",
     "DatabaseStateManager": "trueup.doors.database",
     "ExchangeReconciliationManager": "trueup.doors.exchanges",
+    "InternalPosition": "trueup.doors.broker_positions",
+    "OandaV20Client": "trueup.doors.oanda_client",
     "PortfolioStateManager": "trueup.doors.portfolio",
     "Position": "trueup.doors.position",
     "PositionManager": "trueup.doors.position_manager",
@@ -21,8 +25,12 @@ _DOORS = {
 }
 
 __all__ = [
+    "BrokerPosition",
+    "BrokerPositionReconciler",
     "DatabaseStateManager",
     "ExchangeReconciliationManager",
+    "InternalPosition",
+    "OandaV20Client",
     "PortfolioStateManager",
     "Position",
     "PositionManager",
