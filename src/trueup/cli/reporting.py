@@ -27,7 +27,7 @@ h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #e3e3e3; vertical-align: top; }
 th { font-weight: 600; background: #f5f5f5; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-code { font-size: .85em; overflow-wrap: anywhere; } .ok { color: #0a6b2d; } .bad { color: #a4161a; }
+td:last-child { overflow-wrap: anywhere; } .ok { color: #0a6b2d; } .bad { color: #a4161a; }
 .bar { display: inline-block; height: .8em; background: #4a6fa5; vertical-align: baseline; }
 .muted { color: #666; } section { break-inside: avoid; }
 @page { size: A4; margin: 18mm; }
@@ -156,7 +156,8 @@ def _page(report: Attestation) -> str:
     cuts = report.cuts
     newest = cuts[-1].status if cuts else "NEVER COMPARED"
     mood = "ok" if newest == "SYNCED" and not report.standing else "bad"
-    stood = f"{len(report.standing)} breaks stood at the end of the day"
+    count = len(report.standing)
+    stood = f"{count} {'break' if count == 1 else 'breaks'} stood at the end of the day"
     worth = escape(_worth(report.gross, report.unknown_worth))
     parts = [
         f"<h1>Reconciliation report</h1><p class='muted'>{escape(report.account)} · {escape(report.day)} UTC</p>",
