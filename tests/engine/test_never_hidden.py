@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.test_reconciler import QTY, House, old_answers_count
+from tests.engine.test_reconciler import QTY, QTY_KEY, House, old_answers_count
 from tests.engine.world import ACCOUNT, DEFINED, PERP, SECOND, START, fill
 from trueup.engine.histories import recorded_since
 from trueup.model import events as e
-from trueup.model.differences import Status
+from trueup.model.differences import Kind, Status, VenuePosition, VenueSnapshot
 from trueup.model.identifiers import Seq
+from trueup.model.instruments import Instrument
 from trueup.reconcile import following
 from trueup.reconcile.persistence import belief
+from trueup.reconcile.policy import Mode, Policies, Policy
 
 __all__ = ["old_answers_count"]
 
@@ -84,4 +86,36 @@ def test_of_our_own_past_only_what_bears_on_a_cut_is_held_in_memory(tmp_path: Pa
     house = House(tmp_path)
     house.ledger.book_facts([DEFINED, *map(fill, range(1, 9))])
     assert recorded_since(house.ledger, Seq(0), START + 7 * SECOND) == [fill(7), fill(8)]
+    house.store.close()
+
+
+@pytest.mark.parametrize(("mark", "worth"), [(None, None), (D(50_000), D(250_000))])
+def test_five_coins_are_not_worth_five_dollars(tmp_path: Path, mark: Decimal | None, worth: Decimal | None) -> None:
+    small = Policies(default=Policy(Mode.ADJUST_WITHIN, D(100)), adjusted_per_day=D(100))
+    house = House(tmp_path, policies=small)
+    coin = Instrument("BTC/USD:BTC", "BTC", "inverse", "BTC", "USD", "BTC")
+    house.venue.terms = [coin]
+    house.ledger.book_facts([e.InstrumentDefined(ACCOUNT, coin), e.OpeningBalance(ACCOUNT, "BTC", D(1), START, "o")])
+    if mark is not None:
+        house.ledger.commit(lambda _: [e.MarkSampled(ACCOUNT, coin.symbol, mark, START, "venue")])
+
+    def state() -> VenueSnapshot:
+        house.cut += SECOND
+        return VenueSnapshot(ACCOUNT, house.cut, {}, {"BTC": D(6)})
+
+    house.venue.state = state
+    house.run()
+    found = house.run()
+    assert [one.worth for one in found.findings] == [worth]
+    assert not house.events(e.AdjustmentBooked)
+    house.store.close()
+
+
+def test_another_leverage_is_worth_no_money(tmp_path: Path) -> None:
+    house = House(tmp_path, fill(1), e.LeverageSet(ACCOUNT, PERP.symbol, D(5), START + 2 * SECOND, "l"))
+    house.venue.state = lambda: VenueSnapshot(
+        ACCOUNT, house.cut, {QTY_KEY: VenuePosition(PERP.symbol, "net", D(1), D(100), D(100), D(10))}
+    )
+    (found,) = house.run().findings
+    assert (found.found.kind, found.found.difference, found.worth) == (Kind.LEVERAGE, D(5), None)
     house.store.close()

@@ -18,7 +18,7 @@ from trueup.model import events as e
 from trueup.model.breaks import BreakKey
 from trueup.model.differences import Comparison, Difference, Kind, Side3, Status, VenueSnapshot
 from trueup.model.identifiers import PositionKey, Seq
-from trueup.model.instruments import Instrument, wallet_currency
+from trueup.model.instruments import Instrument
 from trueup.model.numbers import exact
 from trueup.reconcile.compare import compare
 from trueup.reconcile.cut import at_cut
@@ -157,8 +157,8 @@ def _prices(
 
 
 def _worth(found: Difference, state: OurState, theirs: VenueSnapshot) -> Decimal | None:
-    """What a difference is worth, in the currency that its instrument is quoted in; None when unknown."""
-    if found.difference is None:
+    """What an amount that differs is worth, in the currency that its instrument is quoted in; None when unknown."""
+    if found.difference is None or OF_KIND[found.kind] is not OF_AMOUNTS:
         return None
     with exact():
         if found.kind is Kind.CASH:
@@ -170,13 +170,15 @@ def _worth(found: Difference, state: OurState, theirs: VenueSnapshot) -> Decimal
 
 
 def _worth_of_cash(name: str, amount: Decimal, state: OurState) -> Decimal | None:
-    """Money is worth itself; a coin what its spot market says."""
-    coins = {
-        wallet_currency(one.base, one.wallet): symbol for symbol, one in state.instruments.items() if one.kind == "spot"
-    }
-    if name not in coins:
+    """Money is worth itself, a coin what a market of it says, spot before contracts; else it is unknown."""
+    currency, terms = name.partition("@")[0], state.instruments.values()
+    if any(one.settle == currency for one in terms if one.kind == "linear"):
         return abs(amount)
-    return exposure(state.instruments[coins[name]], amount, state.marks.get(coins[name]))
+    markets = sorted((one.kind != "spot", one.symbol) for one in terms if one.base == currency)
+    if not markets:
+        return abs(amount) if any(one.quote == currency for one in terms) else None
+    mark = next((state.marks[symbol] for _, symbol in markets if symbol in state.marks), None)
+    return None if mark is None else abs(amount) * mark
 
 
 def _looked_at(comparison: Comparison, theirs: VenueSnapshot, *, with_database: bool) -> Callable[[BreakKey], bool]:
