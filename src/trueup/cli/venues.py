@@ -27,7 +27,7 @@ VERIFIED = {
     "coinbase_derivatives": "recorded answers of Deribit, whose engine it is; a server of its protocol",
     "deribit": "recorded answers; a published signature; a server of its protocol, which ccxt judged",
     "zerodha": "published answers; a server of its protocol, which the official client judged",
-    "ccxt": "recorded answers of seven exchanges; the conformance suite against a server of Hyperliquid's protocol",
+    "ccxt": "recorded answers of seven exchanges; the conformance suite against servers of Hyperliquid and Deribit",
     "paper": "the conformance suite",
     "generic": "files of every kind, and broken ones",
 }
