@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.cli.test_break_steps import ADJUSTMENT, DETECTED, KEY, D
 from tests.engine.world import ACCOUNT, DEFINED, fill, store_at
@@ -77,8 +78,19 @@ def test_a_day_that_is_over_is_issued_once_and_made_again_to_the_letter(
     assert (again.first, again.same) == (False, True)
     assert again.report == first.report
     assert again.report.signer == "alice"
-    monkeypatch.setattr(attesting, "__version__", "9.9.9")
+    monkeypatch.setattr(attesting, "__version__", "9.9.9")  # a later program makes it again
+    assert report_of(store, ACCOUNT, TODAY, signer="alice").report == first.report
+    issued = attesting._issued
+    monkeypatch.setattr(attesting, "_issued", lambda of: [replace(one, digest="00") for one in issued(of)])
     assert report_of(store, ACCOUNT, TODAY, signer="alice").same is False
+    store.close()
+
+
+def test_a_day_that_is_issued_late_leaves_none_out_of_the_chain(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    later(store, monkeypatch, 3)
+    days = [(datetime.fromisoformat(TODAY) + timedelta(days=ahead)).date().isoformat() for ahead in (1, 0, 2)]
+    reports = [report_of(store, ACCOUNT, day, signer="alice").report for day in days]
+    assert [one.previous for one in reports] == ["", reports[0].digest, reports[1].digest]
     store.close()
 
 

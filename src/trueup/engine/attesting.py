@@ -15,7 +15,7 @@ from trueup.model.errors import BadInput, NotFound
 from trueup.model.events import Compared, ReportIssued
 from trueup.model.identifiers import AccountId, Seq
 from trueup.model.times import NS_PER_SECOND
-from trueup.reconcile.attestation import Attestation, Day, attest
+from trueup.reconcile.attestation import Attestation, Day, attest, rules
 
 _DAY_NS = 24 * 60 * 60 * NS_PER_SECOND
 
@@ -48,11 +48,10 @@ def report_of(store: Store, account: AccountId, day: str, *, signer: str) -> Iss
     ledger = store.ledger(account)
     found = list(_issued(ledger))
     known = next((event for event in found if event.day == day), None)
-    earlier = [event for event in found if event.day < day]
-    previous = known.previous if known is not None else earlier[-1].digest if earlier else ""
+    previous = known.previous if known is not None else found[-1].digest if found else ""
     report = attest(
         _day(store, account, day, begin, end),
-        program=__version__,
+        by=rules(__version__) if known is None else dict(known.rules),
         signer=known.by if known is not None else signer,
         previous=previous,
     )
@@ -60,7 +59,7 @@ def report_of(store: Store, account: AccountId, day: str, *, signer: str) -> Iss
         return Issued(report, first=False, same=report.digest == known.digest)
     if now < end:
         return Issued(report, first=False, same=None)
-    event = ReportIssued(account, day, report.digest, previous, signer, now)
+    event = ReportIssued(account, day, report.digest, previous, signer, now, tuple(report.rules.items()))
     ledger.commit(lambda _: (event,))
     return Issued(report, first=True, same=True)
 

@@ -185,8 +185,9 @@ class ReportIssued(Body, frozen=True, tag="report/1"):
     Attributes:
         day: In UTC, ``2026-11-21``.
         digest: blake2b-256 of its canonical JSON, in hexadecimal digits.
-        previous: The digest of the report issued before; empty for the first.
+        previous: The digest of the report issued before, whatever its day; empty for the first.
         by: Who signs.
+        rules: Versions by name that it was made by; a later program makes the same report by naming them.
     """
 
     account: AccountId
@@ -195,6 +196,7 @@ class ReportIssued(Body, frozen=True, tag="report/1"):
     previous: str
     by: str
     at: int
+    rules: tuple[tuple[str, str], ...] = ()
 
 
 class VenueShare(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

@@ -135,12 +135,17 @@ class Day(msgspec.Struct, frozen=True):
     end: int
 
 
-def attest(day: Day, *, program: str, signer: str, previous: str) -> Attestation:
+def rules(program: str) -> Mapping[str, str]:
+    """What a report of today is made by, as versions by name; ``program`` is the one of the program."""
+    return {"program": program, "form": str(VERSION), "causes": _taxonomy_version()}
+
+
+def attest(day: Day, *, by: Mapping[str, str], signer: str, previous: str) -> Attestation:
     """The attestation of a day.
 
     Args:
         day: What happened.
-        program: The version of the program.
+        by: The :func:`rules` of the time when it is, or was, issued.
         signer: Who issues it.
         previous: Digest of the report issued before; empty for the first.
     """
@@ -169,7 +174,7 @@ def attest(day: Day, *, program: str, signer: str, previous: str) -> Attestation
         tuple(event for event in events if isinstance(event, e.AdjustmentApproved)),
         statistics(events),
         cuts[-1].not_compared if cuts else ("everything: the account was never compared",),
-        {"program": program, "form": str(VERSION), "causes": _taxonomy_version()},
+        by,
         signer,
         previous,
     )
