@@ -66,11 +66,18 @@ def test_it_comes_back_from_its_fields(entry: Decimal, now: Decimal, size: Decim
     assert position.calculate_pnl() == size * (now - entry)
 
 
+def test_a_price_may_be_negative_and_is_no_measure_then() -> None:
+    oil = long(entry_price=-10, current_price=-37, size=1, liquidation_price=-50)
+    assert oil.calculate_pnl() == -27
+    assert oil.calculate_pnl_percent() is None
+    assert oil.calculate_liquidation_distance() is None
+
+
 @pytest.mark.parametrize(
     "fields",
     [
-        {"entry_price": 0},
-        {"current_price": -1},
+        {"entry_price": "1_000"},
+        {"current_price": float("inf")},
         {"leverage": 0},
         {"size": float("nan")},
         {"size": None},

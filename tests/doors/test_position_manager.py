@@ -213,7 +213,15 @@ def test_closed_positions_are_archived_and_kept(manager: PositionManager, path: 
 
 @pytest.mark.parametrize(
     "fields",
-    [{"status": "OPENING"}, {"status": "CLOSED"}, {"size": 0}, {"entry_price": None}, {"venue": "no such/venue"}],
+    [
+        {"status": "OPENING"},
+        {"status": "CLOSED"},
+        {"size": 0},
+        {"entry_price": None},
+        {"entry_price": 0},
+        {"current_price": -1},
+        {"venue": "no such/venue"},
+    ],
 )
 def test_what_was_not_traded_is_not_booked(manager: PositionManager, fields: dict[str, object]) -> None:
     with pytest.raises(BadInput):
@@ -227,6 +235,20 @@ def test_no_more_is_reduced_than_is_held(manager: PositionManager, size: float) 
     with pytest.raises(BadInput):
         manager.reduce_position("BTC", size, 42_000)
     assert manager.get_all_positions()[0].size == 0.5
+
+
+@pytest.mark.parametrize("price", [-1, float("inf"), "much"])
+def test_a_price_that_cannot_be_books_nothing(manager: PositionManager, price: float | str) -> None:
+    manager.add_position(BTC)
+    for change in (
+        lambda: manager.reduce_position("BTC", 0.1, price),
+        lambda: manager.close_position("BTC", price),
+        lambda: manager.update_position_prices({"BTC": price}),
+    ):
+        with pytest.raises(BadInput):
+            change()
+    held = manager.get_all_positions()[0]
+    assert told(held.size, held.current_price) == "0.5 42500"
 
 
 def test_a_reduction_of_everything_closes(manager: PositionManager) -> None:

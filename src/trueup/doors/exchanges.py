@@ -89,7 +89,7 @@ class ExchangeReconciliationManager:
         self.last: dict[AccountId, Reconciled] = {}
         self._reconciliation_interval = 0.0
         self.reconciliation_interval = reconciliation_interval or self.settings.reconciliation_interval
-        self.database, self._owns = opened(database)
+        self.database, self._owns = opened(database or self.settings.db_path)
 
     @property
     def reconciliation_interval(self) -> float:

@@ -16,7 +16,6 @@ from trueup.model.instruments import Instrument
 from trueup.model.numbers import ONE, ZERO, exact, quotient
 
 _NUMBERS = ("entry_price", "current_price", "size", "leverage", "liquidation_price", "realized_pnl")
-_POSITIVE = ("entry_price", "current_price", "leverage", "liquidation_price")
 
 
 class PositionStatus(StrEnum):
@@ -49,7 +48,7 @@ class Position(msgspec.Struct, frozen=True):
         terms: Of the contract; None for a plain one: worth size times price.
 
     Raises:
-        BadInput: A number that is none, or a price or leverage that is not positive.
+        BadInput: A number that is none, or a leverage that is not positive. Prices may be negative: some are.
     """
 
     asset: str
@@ -99,7 +98,7 @@ class Position(msgspec.Struct, frozen=True):
             if given is None and field != "size":
                 continue
             value = number(given, field)
-            if field in _POSITIVE and not value > ZERO:
+            if field == "leverage" and not value > ZERO:
                 raise BadInput(field, given, "not a positive number", remedy="A short position has a negative size.")
             msgspec.structs.force_setattr(self, field, exactly(value))
         msgspec.structs.force_setattr(self, "status", _status(self.status))
@@ -118,8 +117,11 @@ class Position(msgspec.Struct, frozen=True):
             return shown(valuation.unrealized_pnl(self._contract, self.size, cost, self.current_price))
 
     def calculate_pnl_percent(self) -> float | None:
-        """How far the price moved in its favour, in per cent of the entry; None where a price is unknown."""
-        if self.entry_price is None or self.current_price is None:
+        """How far the price moved in its favour, in per cent of the entry; None where a price is unknown.
+
+        Also None where the entry is not positive: then per cents of it mean nothing.
+        """
+        if self.entry_price is None or self.current_price is None or self.entry_price <= ZERO:
             return None
         with exact():
             moved = (self.current_price - self.entry_price) * ONE.copy_sign(self.size)
@@ -172,6 +174,8 @@ class Position(msgspec.Struct, frozen=True):
 
     def _liquidation_share(self) -> Decimal | None:
         if self.current_price is None or self.liquidation_price is None or not self.size:
+            return None
+        if self.current_price <= ZERO:  # no share of it is a distance
             return None
         with exact():
             return valuation.liquidation_distance(self.size, self.current_price, self.liquidation_price)

@@ -9,55 +9,41 @@ from decimal import Decimal
 from functools import partial
 from itertools import count
 from os import getpid
+from socket import gethostname
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
 from trueup.book.book import Book
-from trueup.doors.exact import Exact, Number, exactly, number
+from trueup.doors.exact import Number, exactly, number
 from trueup.doors.exchange_rows import PositionsCompared, compare_positions
 from trueup.doors.position import Position, PositionStatus
 from trueup.doors.position_reading import read_positions
 from trueup.doors.readings import default_id, strategy_of
 from trueup.doors.settings import in_force
 from trueup.doors.shelf import OVERTAKEN_MAX
+from trueup.doors.summary import PortfolioSummary, summary_of
 from trueup.doors.terms import terms_in
 from trueup.doors.trading_database import Database, opened
 from trueup.doors.unanswered import Unanswered
+from trueup.engine.door import Fate
 from trueup.model.errors import BadInput, NotFound, StaleVersion, StoreAway
 from trueup.model.events import Event, MarkSampled, TradeDeclared
 from trueup.model.identifiers import AccountId, account_id
 from trueup.model.instruments import Instrument
-from trueup.model.numbers import ZERO, exact
+from trueup.model.numbers import ZERO
 from trueup.model.times import NS_PER_SECOND, parse_time
 
 _DAY_NS = 24 * 3_600 * NS_PER_SECOND
 
 AUTHOR = "position manager"
 
+_MANAGERS = count(1)
+"""Tells those of one process from each other."""
+
 Prices = Callable[[Sequence[str]], Mapping[str, Number]]
 """Asked for the prices of some assets; those that it does not know are left out."""
-
-
-class PortfolioSummary(msgspec.Struct, frozen=True):
-    """What is held, added up; a sum is None where a part of it is unknown. Also read by name, ``summary["assets"]``.
-
-    Attributes:
-        positions_at_risk: How many are nearer to their liquidation than the threshold.
-        assets: By name, each once.
-    """
-
-    total_positions: int
-    total_unrealized_pnl: Exact | None
-    total_notional_value: Exact | None
-    positions_at_risk: int
-    assets: list[str]
-
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - counts, sums and names
-        if name not in self.__struct_fields__:
-            raise KeyError(name)
-        return getattr(self, name)
 
 
 class PositionManager:
@@ -78,7 +64,7 @@ class PositionManager:
         self._manager = self.database.manager
         self._shelf = self.database.shelf
         self._numbers = count(1)
-        self._instance = f"{getpid()}:{self._shelf.now()}"
+        self._instance = f"{gethostname()}:{getpid()}:{self._shelf.now()}:{next(_MANAGERS)}"
         self._declared: Unanswered[TradeDeclared] = Unanswered()
         self._archived_until = 0
         if prices is not None and (held := self.get_all_positions()):
@@ -110,6 +96,8 @@ class PositionManager:
             raise BadInput("status", wanted.status, problem, remedy="Add it when it was traded; only that is booked.")
         if wanted.entry_price is None or not wanted.size:
             raise BadInput("size", wanted.size, "nothing traded at any price", remedy="Give its size and entry price.")
+        for field in ("entry_price", "current_price"):
+            _positive(getattr(wanted, field), field)
         account = account_id(wanted.venue.lower(), self._name)
         terms = terms_in(self._shelf, account, wanted.asset, self._manager.settings.currency)
         when = None if wanted.opened_at is None else parse_time(wanted.opened_at, "opened_at")
@@ -136,7 +124,7 @@ class PositionManager:
             StoreAway: The store is away; the same call again takes effect once.
         """
         held = self._only(asset, venue)
-        part, paid = number(size, "size"), number(price, "price")
+        part, paid = number(size, "size"), _positive(price, "price")
         if not ZERO < part <= abs(held.size):
             problem = f"{held.asset} holds {abs(held.size)}"
             raise BadInput("size", size, problem, remedy="Reduce by no more than that.")
@@ -159,15 +147,13 @@ class PositionManager:
             BadInput: It is held at several venues.
             StoreAway: The store is away; the same call again takes effect once.
         """
-        held = self._only(asset, venue)
+        held, paid = self._only(asset, venue), _positive(close_price, "close_price")
         self._manager.get_position(held.position_id, held.account)  # what is closed is what is held now
-        after = self._manager.close_position(
-            held.position_id, close_price, account=held.account, current_price=close_price
-        )
+        after = self._manager.close_position(held.position_id, paid, account=held.account, current_price=paid)
         self.database.changed([held.asset])
         return msgspec.structs.replace(
             held,
-            current_price=exactly(number(close_price, "close_price")),
+            current_price=exactly(paid),
             status=PositionStatus.CLOSED,
             realized_pnl=after.realized_pnl,
             closed_at=after.updated_at,
@@ -181,13 +167,15 @@ class PositionManager:
             BadInput: A price that is not positive.
             StoreAway: The store is away; nothing was noted.
         """
-        noted = [
-            (held, self._terms_of(held), _positive(price))
-            for asset, price in prices.items()
-            for held in self.get_positions(asset)
+        quoted = {asset: _positive(price, asset) for asset, price in prices.items()}
+        found = [
+            (held, next((quoted[name] for name in _names(held) if name in quoted), None))
+            for held in self.get_all_positions()
         ]
-        self._mark([(AccountId(held.account), terms, price) for held, terms, price in noted])
-        return [self._held(held.position_id, AccountId(held.account)) for held, _, _ in noted]
+        priced = [(held, price) for held, price in found if price is not None]
+        self._mark([(AccountId(held.account), self._terms_of(held), price) for held, price in priced])
+        about = {_name(held) for held, _ in priced}
+        return [position for position in self.get_all_positions() if _name(position) in about]
 
     def clear_closed_positions(self, older_than_days: float = 60) -> int:
         """Leave closed positions out of what this manager lists; how many these are. Journal and tables keep all."""
@@ -239,14 +227,7 @@ class PositionManager:
 
     def get_portfolio_summary(self) -> PortfolioSummary:
         """What is held, added up over all venues. Amounts are added as they are: one currency is taken for granted."""
-        held = self.get_all_positions()
-        return PortfolioSummary(
-            len(held),
-            _sum([position.calculate_pnl() for position in held]),
-            _sum([position.notional() for position in held]),
-            len(self.get_positions_at_risk()),
-            sorted({position.asset for position in held}),
-        )
+        return summary_of(self.get_all_positions(), len(self.get_positions_at_risk()))
 
     def reconcile_with_exchange(
         self, positions: Mapping[str, Any] | Sequence[Position | Mapping[str, Any]], venue: str
@@ -334,10 +315,14 @@ class PositionManager:
             terms.version,
         )
         try:
-            self._shelf.book(account, [made])
+            self._shelf.ledger(account).read(lambda book: book.admit(made))  # a refusal is the caller's own
+            (fate,) = self._shelf.book(account, [made]).fates
         except StoreAway:
             self._declared.remember(call, made)
             raise
+        if fate not in {Fate.BOOKED, Fate.ALREADY}:
+            remedy = "Look at what was put aside: trueup journal show --kind quarantined."
+            raise BadInput("declaration_id", made.declaration_id, "another trade has it", remedy=remedy)
 
     def _note(self, account: AccountId, terms: Instrument, wanted: Position) -> None:
         """Keep what no trade tells: leverage, liquidation price, the price now."""
@@ -374,19 +359,11 @@ def _all(events: Sequence[Event], _book: Book) -> Sequence[Event]:
     return events
 
 
-def _positive(price: Number) -> Decimal:
-    found = number(price, "price")
+def _positive(price: Number, field: str) -> Decimal:
+    found = number(price, field)
     if found <= ZERO:
-        raise BadInput("price", price, "not a positive number", remedy="Leave out what has no price.")
+        raise BadInput(field, price, "not a positive price", remedy="Leave out what has none.")
     return found
-
-
-def _sum(parts: Sequence[Exact | None]) -> Exact | None:
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
-        return None
-    with exact():
-        return exactly(sum(known, ZERO))
 
 
 def _names(position: Position) -> tuple[str, ...]:

@@ -127,7 +127,7 @@ class PositionReconciler:
             critical=critical,
         )
         self.last: PositionReport | None = None
-        self.database, self._owns = opened(database)
+        self.database, self._owns = opened(database or in_force(config).db_path)
 
     @property
     def account(self) -> AccountId:

@@ -4,7 +4,6 @@ The journal is in ``<path>.journal/``, and the file itself holds the tables that
 is a directory of its own that goes with the program.
 """
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,20 +11,19 @@ from types import TracebackType
 from typing import Self
 
 from trueup.doors.database import DatabaseStateManager
+from trueup.doors.settings import in_force
 from trueup.doors.shadow import Integrity, ShadowAccounting
 from trueup.doors.shelf import Shelf
 from trueup.doors.tables import Tables
 from trueup.model.identifiers import CONTROL, AccountId, Seq
-
-PATH_VARIABLE = "DB_PATH"
 
 
 class TradingDatabase:
     """A store with the tables ``positions`` and ``position_history`` at a path.
 
     Args:
-        db_path: The database file; what ``DB_PATH`` names where it is left out. Without either nothing is kept beyond
-            the life of this object.
+        db_path: The database file; what ``DB_PATH``, or ``db_path`` in the settings, names where it is left out.
+            Without any nothing is kept beyond the life of this object.
 
     Attributes:
         path: The database file; None for none.
@@ -38,13 +36,16 @@ class TradingDatabase:
     """
 
     def __init__(self, db_path: str | Path | None = None) -> None:
-        chosen = db_path or os.environ.get(PATH_VARIABLE)
-        self.path = Path(chosen).expanduser().absolute() if chosen else None
-        self._passing = TemporaryDirectory(prefix="trueup-") if self.path is None else None
+        chosen = db_path or in_force().db_path
+        self.path: Path | None = None
+        self._passing: TemporaryDirectory[str] | None = None
         self._closed = False
-        journal = (
-            Path(self._passing.name) / "store" if self._passing else journal_beside(Path(chosen or "").expanduser())
-        )
+        if chosen:
+            self.path = Path(chosen).expanduser().absolute()
+            journal = journal_beside(self.path)
+        else:
+            self._passing = TemporaryDirectory(prefix="trueup-")
+            journal = Path(self._passing.name) / "store"
         self.manager = DatabaseStateManager(journal)
         self._tables: Tables | None = None
         try:
