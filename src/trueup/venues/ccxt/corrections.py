@@ -82,7 +82,7 @@ class Correction(msgspec.Struct, frozen=True):
         explained: The ledger's other kinds; one that is in neither table is refused.
         funding_paid: Whether ccxt's amount of a funding payment is what was paid instead of what was received.
         unit_size: The contract size that ccxt's amounts are in, where that is not the one it states.
-        weak_currencies: Whether to leave ccxt's call for the currencies out; their names are the ids then.
+        plain_currencies: Whether the names of currencies are their ids, so that ccxt need not ask for them.
         client_id: How the venue writes a client order id.
         client_param: The parameter of ``create_order`` that takes it.
         find_by: The parameter of ``fetch_order`` that finds an order by our id; ``surely`` where it needs no symbol.
@@ -94,7 +94,6 @@ class Correction(msgspec.Struct, frozen=True):
         options: Of ccxt.
         markets: What the markets are asked for with.
         hedged_fills: Whether a fill of an account with both sides tells which of them it is of.
-        fees_told: Whether its fills state what they cost.
         cannot: What else cannot be had there, in sentences.
     """
 
@@ -117,7 +116,7 @@ class Correction(msgspec.Struct, frozen=True):
     explained: frozenset[str] = frozenset()
     funding_paid: bool = False
     unit_size: str = ""
-    weak_currencies: bool = False
+    plain_currencies: bool = False
     client_id: Literal["plain", "hex"] = "plain"
     client_param: str = "clientOrderId"
     find_by: str = ""
@@ -129,7 +128,6 @@ class Correction(msgspec.Struct, frozen=True):
     options: Params = {}
     markets: Params = {}
     hedged_fills: bool = True
-    fees_told: bool = True
     cannot: tuple[str, ...] = ()
 
 
@@ -173,7 +171,7 @@ CORRECTIONS: Mapping[str, Correction] = {
             "DELIVERED_SETTELMENT": "settlement",
         },
         explained=frozenset({"REALIZED_PNL", "COMMISSION", "FUNDING_FEE"}),
-        weak_currencies=True,
+        plain_currencies=True,
         find_by="origClientOrderId",
         options={"warnOnFetchOpenOrdersWithoutSymbol": False},
     ),
@@ -214,7 +212,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         },
         explained=frozenset({"TRADE", "SETTLEMENT", "DELIVERY", "LIQUIDATION", "ADL"}),
         funding_paid=True,
-        weak_currencies=True,
+        plain_currencies=True,
         find_by="orderLinkId",
         options={
             "enableUnifiedAccount": True,
@@ -238,7 +236,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         ledger_info={"amount": "balChg", "type": "type", "id": "billId"},
         transfers={"1": "internal", "4": "exchange", "6": "internal", "7": "interest", "11": "exchange"},
         explained=frozenset({"2", "3", "5", "8", "9", "10"}),
-        weak_currencies=True,
+        plain_currencies=True,
         find_by="clientOrderId",
         options={"fetchMarkets": {"types": ["spot", "future", "swap"]}},
     ),
@@ -278,7 +276,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         orders_page=100,
         balance={"type": "swap", "productType": "USDT-FUTURES"},
         cash=Cash("", "accountEquity", "marginCoin", "unrealizedPL"),
-        weak_currencies=True,
+        plain_currencies=True,
         find_by="clientOid",
         options={"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},
         hedged_fills=False,
@@ -299,7 +297,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         orders=({}, {"trigger": True}),
         orders_page=1000,
         cash=Cash("data", "accountEquity", "currency", "unrealisedPNL"),
-        weak_currencies=True,
+        plain_currencies=True,
         find_by="clientOid",
         find_surely=True,
         ledger_info={"amount": "amount", "type": "type", "id": "offset"},

@@ -54,7 +54,6 @@ class Guarded(Admitting):
     heard: deque[Mapping[str, object]]
     connects: int = 0
     losses: int = 0
-    connected_at: float = 0.0
 
     async def request(
         self,

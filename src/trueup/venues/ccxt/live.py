@@ -85,7 +85,7 @@ class CcxtVenue:
             options={**correction.options, **options},
         )
         self._require_credentials(exchange)
-        if correction.weak_currencies:
+        if correction.plain_currencies:
             self._exchange.has["fetchCurrencies"] = False
         self._session = Session(
             account,
