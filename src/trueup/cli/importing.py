@@ -81,7 +81,7 @@ def import_files(
     `trueup reconcile`.
     """
     from trueup.cli.live import account_set, pull_live, require_none, tell_pull
-    from trueup.cli.session import opened, place, read_sources, saved_account
+    from trueup.cli.session import Named, opened, place, read_sources, saved_account
     from trueup.engine.importing import import_sources
     from trueup.engine.reading import open_files
 
@@ -97,9 +97,8 @@ def import_files(
     terms, unusable_terms = open_files([] if instruments is None else [instruments])
     answers, unusable = open_files(files)
     with opened(place(ctx, data), out, create=True, backup_to=backup_to) as store:
-        sources = read_sources(
-            store, whose, [*terms, *answers], out, venue=venue, home_currency=home_currency, address=address
-        )
+        named = Named(venue, home_currency, address)
+        sources = read_sources(store, whose, [*terms, *answers], out, named)
         _require_whole([*unusable_terms, *(source for source in sources if source.answer in terms)])
         with out.progress("booking") as progress:
             report = import_sources(store, whose, [*sources, *unusable], progress)

@@ -98,7 +98,7 @@ def reconcile(
       trueup reconcile --watch
     """
     from trueup.cli.live import require_none
-    from trueup.cli.session import chosen_accounts, opened, place, read_sources, saved_account
+    from trueup.cli.session import Named, chosen_accounts, opened, place, read_sources, saved_account
     from trueup.engine import reconciling
     from trueup.engine.reading import open_files
 
@@ -115,7 +115,7 @@ def reconcile(
     answers, unusable = open_files([*snapshot, *(more or [])])
     with opened(place(ctx, data), out) as store:
         (whose,) = chosen_accounts(store, saved_account(venue, account))
-        sources = read_sources(store, whose, answers, out, venue=venue, home_currency=home_currency, address=address)
+        sources = read_sources(store, whose, answers, out, Named(venue, home_currency, address))
         found = reconciling.reconcile(store, store.ledger(whose), [*sources, *unusable])
     return _tell(out, found)
 

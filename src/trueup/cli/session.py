@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import typer
 
@@ -110,23 +110,28 @@ def opened(where: Place, out: Output, *, create: bool = False, backup_to: Path |
             out.note(finding)
 
 
+class Named(NamedTuple):
+    """What a person says of the answers: whose format they have, by default the account's venue's; and of the account."""
+
+    venue: str | None
+    home_currency: str
+    address: str
+
+
 def read_sources(
     store: Store,
     account: AccountId,
     answers: Sequence[Answer],
     out: Output,
-    *,
-    venue: str | None = None,
-    home_currency: str,
-    address: str,
+    named: Named,
 ) -> Sequence[Source]:
-    """Read a venue's answers, of the account's own unless another is named, with what the book knows of it so far."""
+    """Read answers with what the book knows of the account so far."""
     from trueup.bootstrap.venues import reader
 
     known = store.ledger(account).book if account in store.accounts() else Book(account)
-    hints = hints_of(known, home_currency=home_currency, address=address)
+    hints = hints_of(known, home_currency=named.home_currency, address=named.address)
     with out.progress("reading") as progress:
-        return read_answers(lambda: reader(venue or account.partition(":")[0], account, hints), answers, progress)
+        return read_answers(lambda: reader(named.venue or account.partition(":")[0], account, hints), answers, progress)
 
 
 def chosen_accounts(store: Store, wanted: str | None) -> Sequence[AccountId]:
