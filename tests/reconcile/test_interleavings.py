@@ -51,7 +51,7 @@ class Held:
         named = {fact_key(fact) or "": fact for fact in facts}
         new = [fact for key, fact in named.items() if key not in self.events]
         adjustments = [fact for fact in self.events.values() if isinstance(fact, e.AdjustmentBooked)]
-        entries = [*new, *taken_back(adjustments, new, TERMS)]
+        entries = [*new, *(entry for fact in new for entry in taken_back(adjustments, fact, TERMS))]
         if entries:
             for entry in entries:
                 self.book.admit(entry)
@@ -229,15 +229,16 @@ def test_a_late_fact_takes_back_of_the_first_adjustment_that_could_know_of_it() 
         )
         for name, cut in (("a", 5), ("b", 9))
     )
-    (back,) = taken_back([second, first], [fill(6, "buy", 1, fee=ZERO)], TERMS)
+    (back,) = taken_back([second, first], fill(6, "buy", 1, fee=ZERO), TERMS)
     assert (back.venue_time, back.quantity, back.cause) == (9 * NS_PER_SECOND, D(-1), SUPERSEDED)
-    (back,) = taken_back([second, first], [fill(5, "buy", 1, fee=ZERO)], TERMS)
+    (back,) = taken_back([second, first], fill(5, "buy", 1, fee=ZERO), TERMS)
     assert back.venue_time == 5 * NS_PER_SECOND
-    assert taken_back([second, first], [fill(10, "buy", 1)], TERMS) == ()
-    assert taken_back([back], [fill(5, "buy", 1)], TERMS) == ()
-    assert taken_back([first], [second], TERMS) == ()
+    assert taken_back([second, first], fill(10, "buy", 1), TERMS) == ()
+    assert taken_back([back], fill(5, "buy", 1), TERMS) == ()
+    assert taken_back([first], second, TERMS) == ()
     declared = e.TradeDeclared(ACCOUNT, BTC.symbol, "net", "buy", D(1), D(100), 1, "d", "alice")
-    assert taken_back([first], [declared], TERMS) == ()
+    assert [one.quantity for one in taken_back([first], declared, TERMS)] == [D(-1)]
+    assert taken_back([first], declared, TERMS, replaced=[declared]) == ()
 
 
 def test_the_cost_is_that_of_the_fill_when_the_venue_stated_its_average() -> None:

@@ -4,7 +4,7 @@ A door decides about one batch and writes nothing itself. Every offered fact end
 quarantined, or covered (an opening cut for a time the book already knows).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -56,6 +56,7 @@ class Door:
         self._book = book
         self._event_at = event_at
         self._booked = booked
+        self._opened: dict[str, int] = {}
 
     def admit(
         self, facts: Sequence[e.Fact], keys: Sequence[str], booked: Mapping[str, Seq], twins: Mapping[str, str]
@@ -90,8 +91,9 @@ class Door:
             else:
                 self.keys[key] = len(self.events)
                 self.fates.append(Fate.BOOKED)
-                self.events.extend(_with_matches(fact, self._book))
-                self._take_back(fact)
+                written = _with_matches(fact, self._book)
+                self.events.extend(written)
+                self._take_back(fact, written[1:])
 
     def define(self, definition: e.InstrumentDefined) -> None:
         """Decide about an instrument definition.
@@ -126,15 +128,29 @@ class Door:
         self.events.append(event)
         self.fates.append(Fate.QUARANTINED)
 
-    def _take_back(self, fact: e.Fact) -> None:
+    def _take_back(self, fact: e.Fact, decisions: Sequence[e.Event]) -> None:
         """What the fact brings of an adjustment that stood for it: once all its facts are there, nothing is left."""
         adjustments = self._book.breaks.adjustments
         if adjustments:
             symbols = {getattr(one, "instrument", "") for one in (fact, *adjustments.values())}
             known = {symbol: found for symbol in symbols if (found := self._book.terms(symbol)) is not None}
-            for entry in taken_back(adjustments.values(), (fact,), known):
+            replaced = list(_replaced(fact, decisions, self._book))
+            for entry in taken_back(adjustments.values(), fact, known, replaced=replaced, counts=self._counts):
                 self.keys[fact_key(entry) or ""] = len(self.events)
                 self.events.append(entry)
+
+    def _counts(self, subject: str, time: int) -> bool:
+        """Whether a balance or a position counts what happened then; what is before an opening cut is in that."""
+        wallet = self._book.wallets.get(subject)
+        if wallet is not None:
+            return time >= wallet.cut
+        symbol, _, side = subject.rpartition(" ")
+        track = self._book.tracks.get((symbol, side))
+        if track is not None and subject not in self._opened:  # all of the log is read, once for many facts
+            facts = self._book.facts_of([track])[track]
+            times = [one.venue_time for one in facts if isinstance(one, e.OpeningPosition)]
+            self._opened[subject] = max(times, default=0)
+        return time >= self._opened.get(subject, 0)
 
     def _again(self, fact: e.Fact, key: str, known: e.Event, seq: Seq) -> None:
         if type(known) is type(fact) and terms(known) == terms(fact):
@@ -175,6 +191,14 @@ def _with_matches(fact: e.Fact, book: Book) -> Sequence[e.Event]:
     if pairs and fact.strategy != pairs[0][0].strategy:
         fact = msgspec.structs.replace(fact, strategy=pairs[0][0].strategy)
     return [fact, *(decision for _, decision in pairs)]
+
+
+def _replaced(fact: e.Fact, decisions: Iterable[e.Event], book: Book) -> Iterator[e.TradeDeclared]:
+    """The declared trades that give way with a fact, each in the quantity that does."""
+    for decision in decisions:
+        if isinstance(decision, e.DeclarationMatched):
+            declared = fact if isinstance(fact, e.TradeDeclared) else book.declarations[decision.declaration_id]
+            yield msgspec.structs.replace(declared, quantity=decision.quantity)
 
 
 def _tells_no_more(offered: Instrument, known: Instrument) -> bool:

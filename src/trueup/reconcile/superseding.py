@@ -6,44 +6,58 @@ facts are there nothing of the adjustment is left. Booked in one commit with the
 no order of arrival and no restart does it twice.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
 
 from trueup.model import events as e
 from trueup.model.facts import fact_key, order_key
 from trueup.model.instruments import Instrument, wallet_currency
-from trueup.model.numbers import canonical, exact
+from trueup.model.numbers import ZERO, canonical, exact
 from trueup.reconcile.explain.effects import effects
 
 SUPERSEDED = "SUPERSEDED"
 """The cause of entries that take an adjustment back."""
 
 
-def taken_back(
-    adjustments: Collection[e.AdjustmentBooked], arriving: Iterable[e.Fact], instruments: Mapping[str, Instrument]
-) -> tuple[e.AdjustmentBooked, ...]:
-    """The entries to book with some facts that are new to the book.
+Counts = Callable[[str, int], bool]
+"""Whether a subject counts what happened at a venue time, or an opening cut has it in already."""
 
-    Only the venue's facts take back: a declared trade gives way to its fill, which does. What a fact does to a balance
-    by an amount that is not known before it is booked takes nothing back; the next comparison shows it.
+
+def taken_back(
+    adjustments: Collection[e.AdjustmentBooked],
+    fact: e.Fact,
+    instruments: Mapping[str, Instrument],
+    *,
+    replaced: Iterable[e.TradeDeclared] = (),
+    counts: Counts = lambda _subject, _time: True,
+) -> tuple[e.AdjustmentBooked, ...]:
+    """The entries to book with a fact that is new to the book.
+
+    What a fact does to a balance by an amount that is not known before it is booked takes nothing back; the next
+    comparison shows it.
 
     Args:
         adjustments: All that the book holds.
-        arriving: Facts that the book does not hold yet.
+        fact: That the book does not hold yet.
         instruments: Terms in effect, by canonical symbol.
+        replaced: Declared trades, in the quantity that gives way: to this venue's fill, or this one to fills before it.
+        counts: See :data:`Counts`.
     """
     standing = sorted((one for one in adjustments if one.cause != SUPERSEDED), key=order_key)
-    if not standing:
+    if not standing or isinstance(fact, e.AdjustmentBooked):
         return ()
+    brought: dict[tuple[str, str], Decimal | None] = {}
     with exact():
-        return tuple(
-            _back(adjustment, fact, amount)
-            for fact in arriving
-            if not isinstance(fact, e.AdjustmentBooked | e.TradeDeclared)
-            for subject, amount in effects(fact, instruments).items()
-            if amount and (adjustment := _covering(standing, subject, fact, instruments)) is not None
-        )
+        for sign, one in ((1, fact), *((-1, declared) for declared in replaced)):
+            for subject, amount in effects(one, instruments).items():
+                adjustment = _covering(standing, subject, one, instruments)
+                if adjustment is not None and counts(subject, order_key(one)[0]):
+                    place = adjustment.adjustment_id, subject
+                    before = brought.get(place, ZERO)
+                    brought[place] = None if before is None or amount is None else before + sign * amount
+        by_id = {one.adjustment_id: one for one in standing}
+        return tuple(_back(by_id[name], fact, amount) for (name, _), amount in brought.items() if amount)
 
 
 def _covering(
