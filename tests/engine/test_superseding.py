@@ -14,6 +14,7 @@ from trueup.model import events as e
 __all__ = ["old_answers_count"]
 
 D = Decimal
+SOLD = replace(declared("d", at=2), side="sell")
 
 
 @pytest.mark.parametrize(
@@ -21,8 +22,8 @@ D = Decimal
     [
         ("a fill that was missing", [fill(1)], [fill(2), fill(3)]),
         ("the fill of a declared trade that was counted", [declared("d", at=1)], [fill(1)]),
-        ("a declared trade that was missing", [fill(1)], [declared("d", at=2)]),
-        ("a declared trade, then its fill", [fill(1)], [declared("d", at=2), fill(2)]),
+        ("a declared trade that was missing", [fill(1)], [SOLD]),
+        ("a declared trade, then its fill", [fill(1)], [SOLD, fill(2, side="sell")]),
         ("a fill, then the declared trade that it confirms", [fill(1)], [fill(2), declared("d", at=2)]),
         ("what an opening has counted", [replace(opening("1", at=5), price=D(100))], [fill(2), fill(3)]),
     ],
