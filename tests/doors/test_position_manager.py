@@ -1,5 +1,6 @@
 """``PositionManager`` and ``TradingDatabase``: declared trades, the tables beside the journal, and what comes back."""
 
+import gc
 import sqlite3
 import subprocess
 import sys
@@ -180,6 +181,30 @@ def test_without_a_path_positions_live_in_memory_alone(monkeypatch: pytest.Monke
         assert two.get_all_positions() == []
         assert one.database.path is None
         assert one.database._check_integrity()
+        place = Path(one.database.shelf.where)
+        assert place.is_dir()
+    assert not place.exists()
+    forgotten = PositionManager()
+    forgotten.add_position(BTC)
+    place = Path(forgotten.database.shelf.where)
+    del forgotten
+    gc.collect()
+    assert not place.exists()
+
+
+def test_who_forgets_to_close_leaves_nothing_behind(path: Path) -> None:
+    program = (
+        "from trueup import PositionManager; manager = PositionManager()\n"
+        "manager.add_position(asset='A', entry_price=1, size=1, venue='x')\n"
+        "print(manager.database.path, manager.database.shelf.where)"
+    )
+    ended = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
+    named, place = ended.stdout.split()
+    assert (named, ended.stderr) == (str(path), "")
+    assert Path(place).is_dir()
+    assert rows(path, "SELECT asset FROM positions") == [("A",)]
+    with PositionManager() as again:
+        assert again.get_all_positions()[0].asset == "A"
 
 
 def test_one_asset_at_two_venues_is_named_by_venue(manager: PositionManager) -> None:
@@ -262,6 +287,7 @@ def test_managers_that_add_at_the_same_time_are_all_counted(path: Path) -> None:
         for added in [pool.submit(each.add_position, BTC) for _ in range(4) for each in managers]:
             added.result(120)
     assert {str(each.get_all_positions()[0].size) for each in managers} == {"6"}
+    assert rows(path, "SELECT size FROM positions") == [("6",)]
     for each in managers:
         each.close()
 

@@ -89,7 +89,7 @@ def test_a_tolerance_is_of_one_instrument(tmp_path: Path) -> None:
     told(tmp_path, story, tolerances={"BTC-PERP": 0.001, ETH: 5})
 
 
-def test_an_adjustment_within_its_limit_is_booked_and_one_beyond_it_is_not(tmp_path: Path) -> None:
+def test_an_adjustment_within_its_limit_is_booked(tmp_path: Path) -> None:
     async def story(exchange: Exchange, reconciler: PositionReconciler) -> None:
         exchange.trade(HL, "0.3")
         await reconciler.reconcile()
@@ -100,9 +100,17 @@ def test_an_adjustment_within_its_limit_is_booked_and_one_beyond_it_is_not(tmp_p
         held = reconciler.database.shelf.ledger(HL).read(lambda book: book.position(BTC))
         assert held is not None
         assert held.quantity == Decimal("0.3")
+
+    told(tmp_path, story, auto_correct="adjust", adjust_up_to=100, adjust_per_day=1_000)
+
+
+def test_an_adjustment_beyond_its_limit_is_not_booked(tmp_path: Path) -> None:
+    async def story(exchange: Exchange, reconciler: PositionReconciler) -> None:
+        exchange.trade(HL, "0.3")
+        await reconciler.reconcile()
         declared(reconciler, "0.1")
         report = await reconciler.reconcile()
-        assert report.corrected == ()
+        assert (report.status, report.corrected) == ("DRIFT", ())
         assert report.not_corrected
 
     told(tmp_path, story, auto_correct="adjust", adjust_up_to=100, adjust_per_day=1_000)

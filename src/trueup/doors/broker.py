@@ -261,7 +261,7 @@ class BrokerPositionReconciler:
                     ledger = self.database.shelf.ledger(self.account)
                     run = await looked_twice(Reconciler(self.database.shelf.store, ledger, venue), trigger)
                 if not run.snapshot.failed or attempt >= self._attempts_max:
-                    self.database.changed()
+                    await asyncio.to_thread(self.database.changed)
                     return run, attempt
                 self._counts["retries"] += 1
                 await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))

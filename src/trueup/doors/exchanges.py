@@ -118,7 +118,7 @@ class ExchangeReconciliationManager:
         """
         accounts = self._accounts()
         found = await asyncio.gather(*(self._reconcile(account) for account in accounts))
-        self.database.changed()
+        await asyncio.to_thread(self.database.changed)
         shares = self._shares()
         exchanges: dict[str, Any] = {}
         for account, outcome in zip(accounts, found, strict=True):
@@ -181,7 +181,19 @@ class ExchangeReconciliationManager:
         watched = [self._watched(account) for account in self._accounts()]
         rhythm = Rhythm(period_s=self._reconciliation_interval)
         store = self.database.shelf.store
-        await watch(store, watched, random=Random(), rhythm=rhythm, told=self._told, stop=stop)  # noqa: S311 - spreads runs in time
+        news = asyncio.Event()
+
+        def told(one: Watch) -> None:
+            self._told(one)
+            news.set()
+
+        showing = asyncio.create_task(self._show(news))
+        try:
+            await watch(store, watched, random=Random(), rhythm=rhythm, told=told, stop=stop)  # noqa: S311 - spreads runs in time
+        finally:
+            showing.cancel()
+            await asyncio.wait([showing])
+            await asyncio.to_thread(self.database.changed)
 
     def close(self) -> None:
         """Let go of the store, if this manager opened it."""
@@ -277,7 +289,12 @@ class ExchangeReconciliationManager:
             self.last[told.account] = Reconciled(told.account, Status.FAILED, (told.trouble,))
         elif told.last is not None:
             self.last[told.account] = _outcome(told.last)
-        self.database.changed()
+
+    async def _show(self, news: asyncio.Event) -> None:
+        """Show what is told in the tables, beside the loop: others go on."""
+        while await news.wait():
+            news.clear()
+            await asyncio.to_thread(self.database.changed)
 
     def _now(self) -> str:
         return format_time(self.database.shelf.now())

@@ -1,5 +1,6 @@
 """``PositionReconciler``: memory, database and exchange compared, and put right as far as a policy allows."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -154,7 +155,7 @@ class PositionReconciler:
                 tolerances=Tolerances(by_instrument=ledger.read(self._by_instrument)),
             )
             run = await looked_twice(reconciler, "demand")
-        self.database.changed()
+        await asyncio.to_thread(self.database.changed)
         self.last = report_of(run)
         return self.last
 

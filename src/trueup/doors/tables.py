@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 
 from trueup.engine.store import Store
 from trueup.journal.sqlite import open_reader, refusing
@@ -29,6 +30,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "position_history": ("id", "asset", "event_type", "old_values", "new_values", "timestamp", "account"),
 }  # fmt: skip
+
+
+_TURN = Lock()
+"""What is read last is written last, whoever copies."""
 
 
 class Tables:
@@ -61,13 +66,14 @@ class Tables:
         Args:
             assets: What may have changed; None for everything.
         """
-        wanted = None if self.trouble else assets
-        try:
-            self._write(self._rows(wanted), wanted)
-        except (ViewsFailed, sqlite3.Error) as error:
-            self.trouble = f"{self._path} is not up to date: {error}"
-        else:
-            self.trouble = ""
+        with _TURN:
+            wanted = None if self.trouble else assets
+            try:
+                self._write(self._rows(wanted), wanted)
+            except (ViewsFailed, sqlite3.Error) as error:
+                self.trouble = f"{self._path} is not up to date: {error}"
+            else:
+                self.trouble = ""
 
     def _make(self) -> None:
         try:

@@ -5,10 +5,12 @@ is a directory of its own that goes with the program.
 """
 
 from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
+from weakref import finalize
 
 from trueup.doors.database import DatabaseStateManager
 from trueup.doors.settings import in_force
@@ -37,16 +39,14 @@ class TradingDatabase:
 
     def __init__(self, db_path: str | Path | None = None) -> None:
         chosen = db_path or in_force().db_path
-        self.path: Path | None = None
-        self._passing: TemporaryDirectory[str] | None = None
-        self._closed = False
-        if chosen:
-            self.path = Path(chosen).expanduser().absolute()
-            journal = journal_beside(self.path)
+        self.path = Path(chosen).expanduser().absolute() if chosen else None
+        last = ExitStack()
+        self._let_go = finalize(self, last.close)  # whoever forgets to close it leaves nothing open, and no directory
+        if self.path is None:
+            place = Path(last.enter_context(TemporaryDirectory(prefix="trueup-"))) / "store"
         else:
-            self._passing = TemporaryDirectory(prefix="trueup-")
-            journal = Path(self._passing.name) / "store"
-        self.manager = DatabaseStateManager(journal)
+            place = journal_beside(self.path)
+        self.manager = last.enter_context(DatabaseStateManager(place))
         self._tables: Tables | None = None
         try:
             for account in self.accounts():
@@ -89,12 +89,7 @@ class TradingDatabase:
 
     def close(self) -> None:
         """Let go of the store; the last one on a path to do so closes it. Closing twice is fine."""
-        if self._closed:
-            return
-        self._closed = True
-        self.manager.close()
-        if self._passing is not None:
-            self._passing.cleanup()
+        self._let_go()
 
     def __enter__(self) -> Self:
         return self
