@@ -1,5 +1,6 @@
 """What a reconciler may not hide, lift or forget: a difference that time was blamed for, and what it forbids."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.engine.test_reconciler import QTY, QTY_KEY, House, old_answers_count
 from tests.engine.world import ACCOUNT, DEFINED, PERP, SECOND, START, fill
 from trueup.engine.histories import recorded_since
+from trueup.engine.past import Past
 from trueup.model import events as e
 from trueup.model.differences import Kind, Status, VenuePosition, VenueSnapshot
 from trueup.model.identifiers import Seq
@@ -118,4 +120,22 @@ def test_another_leverage_is_worth_no_money(tmp_path: Path) -> None:
     )
     (found,) = house.run().findings
     assert (found.found.kind, found.found.difference, found.worth) == (Kind.LEVERAGE, D(5), None)
+    house.store.close()
+
+
+@pytest.mark.parametrize("orders", [[], [CANCELED_UNHEARD]])
+def test_nobody_waits_to_book_while_the_past_is_read_for_what_orders_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orders: list[e.Fact]
+) -> None:
+    house = House(tmp_path, fill(1), *orders)
+    house.holds(3)
+    house.run()
+    past = house.ledger._past
+
+    def read(after: Seq) -> Iterator[tuple[Seq, e.Event]]:
+        assert not house.ledger.turn.locked()
+        yield from Past.after(past, after)
+
+    monkeypatch.setattr(past, "after", read)
+    assert house.run().findings
     house.store.close()

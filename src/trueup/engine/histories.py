@@ -1,6 +1,6 @@
 """The two histories behind a difference: our facts of a span out of the journal, and the venue's, read once more."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import get_args
 
@@ -14,6 +14,7 @@ from trueup.model.facts import fact_key, order_key
 from trueup.model.identifiers import PositionKey, Seq
 from trueup.model.instruments import Instrument
 from trueup.model.numbers import ZERO
+from trueup.model.positions import OpenOrder
 from trueup.model.times import NS_PER_SECOND
 from trueup.ports import LiveVenue
 from trueup.reconcile.explain.chain import gaps
@@ -85,7 +86,7 @@ def evidence(
     confirmed = set() if history is None else {fact_key(fact) for fact in history.facts}
     recent = sorted(_between(ours, (theirs.cut or 0) - SETTLING_NS, theirs.cut), key=order_key)
     fills = [fact for fact in (*ours, *sifted.missing) if isinstance(fact, e.FillBooked)]
-    before_splits, orders = ledger.read(lambda book: (_held(book, sifted), _in_flight(book, theirs, differing)))
+    before_splits, ours_open = ledger.read(lambda book: (_held(book, sifted), book.open_orders()))
     return Evidence(
         facts=sifted,
         instruments=instruments,
@@ -93,7 +94,7 @@ def evidence(
         failed=theirs.failed,
         after_cut=later_than(ours, theirs.cut),
         recent=tuple(fact for fact in recent if fact_key(fact) in confirmed),
-        orders=orders,
+        orders=_in_flight(ledger, ours_open, theirs.open_orders, set(differing)),
         held=before_splits,
         gaps=() if history is None else gaps(one for one in fills if one.venue_time >= history.since),
     )
@@ -122,20 +123,28 @@ def _held(book: Book, sifted: Sifted) -> Mapping[str, Decimal]:
     }
 
 
-def _in_flight(book: Book, theirs: VenueSnapshot, differing: Sequence[PositionKey]) -> tuple[OrderInFlight, ...]:
-    """Orders whose fills may not have reached us, of the positions that differ: only these are worth counting."""
-    tracks = [book.tracks[key] for key in differing if key in book.tracks]
+def _in_flight(
+    ledger: Ledger,
+    ours: Mapping[str, OpenOrder],
+    listed: Mapping[str, OpenOrder] | None,
+    differing: Collection[PositionKey],
+) -> tuple[OrderInFlight, ...]:
+    """Orders whose fills may not have reached us, of the positions that differ: only these are worth counting.
+
+    Their fills may be anywhere in the log. It is read without the ledger's turn, so that nobody waits to book.
+    """
+    ours, theirs = _of(ours, differing), None if listed is None else _of(listed, differing)
+    orders = {**ours, **(theirs or {})}
     filled: dict[str, Decimal] = {}
-    for facts in book.facts_of(tracks).values():
-        for fact in facts:
-            if isinstance(fact, e.FillBooked) and fact.venue_order_id:
-                filled[fact.venue_order_id] = filled.get(fact.venue_order_id, ZERO) + fact.quantity
-    of_these = set(differing)
-    ours = {name: one for name, one in book.open_orders().items() if (one.instrument, one.position_side) in of_these}
-    listed = theirs.open_orders
-    if listed is not None:
-        listed = {name: one for name, one in listed.items() if (one.instrument, one.position_side) in of_these}
-    return orders_in_flight(ours, listed, filled)
+    for _, fill in ledger.events() if orders else ():
+        order = orders.get(fill.venue_order_id) if isinstance(fill, e.FillBooked) else None
+        if isinstance(fill, e.FillBooked) and order is not None and order.instrument == fill.instrument:
+            filled[order.venue_order_id] = filled.get(order.venue_order_id, ZERO) + fill.quantity
+    return orders_in_flight(ours, theirs, filled)
+
+
+def _of(orders: Mapping[str, OpenOrder], positions: Collection[PositionKey]) -> Mapping[str, OpenOrder]:
+    return {name: one for name, one in orders.items() if (one.instrument, one.position_side) in positions}
 
 
 _OPENINGS = (e.OpeningPosition, e.OpeningBalance, e.InstrumentDefined)
