@@ -212,6 +212,16 @@ def test_a_late_snapshot_lacks_the_newest_facts_never_older_ones_alone() -> None
     assert of_btc("3", "1", evidence).causes == (Cause.UNEXPLAINED,)
 
 
+def test_a_late_snapshot_may_lack_all_that_a_fill_moved_whose_profit_depends_on_the_position() -> None:
+    stated = Pair().trade(BTC, "sell", D(1), fee=D(3))
+    evidence = Evidence(recent=(replace(stated, settled_amount=None),), instruments={BTC.symbol: BTC})
+    found = difference(Kind.CASH, "USDC", "97", "100", difference=D(3))
+    late = explain([found], evidence)[0]
+    assert (said(late), late.rest) == ([(Cause.VENUE_LATE, D(3))], D(0))
+    known = Evidence(recent=(replace(stated, fee=D(2)),), instruments={BTC.symbol: BTC})
+    assert explain([found], known)[0].causes == (Cause.UNEXPLAINED,)
+
+
 # --- settings and orders ----------------------------------------------------------------------------------------------
 
 

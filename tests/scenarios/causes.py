@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tests.scenarios.kinds import COINBASE, COINBASE_SPOT, DERIBIT_INVERSE, KINDS, VenueKind
+from tests.scenarios.kinds import COINBASE_SPOT, KINDS, VenueKind
 from tests.scenarios.scene import Scene
 from trueup.model.instruments import wallet_currency
 from trueup.model.orders import OrderRequest

@@ -1,4 +1,4 @@
-"""The kinds of venue that the scenarios play at, each a rig of the conformance suite over sockets, and what it can show."""
+"""The kinds of venue that scenarios play at, each a rig of the conformance suite over sockets, and what it can show."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -28,9 +28,7 @@ class VenueKind(msgspec.Struct, frozen=True):
         begins: Whether accounts begin with what it states, since its history does not tell how the money came.
         takes_back: Whether it takes trades back.
         forces: The name of what it calls a forced trade; empty where it tells it as any other, or does not force.
-        lists_orders: Whether its history tells of orders that rest or rested.
         amount: Money that is paid in, of its settlement currency.
-        parts: Words of the request for each part of the snapshot that it asks for apart.
         fills: What a message of its stream holds that carries fills, or tells of them; empty where it cannot be lost.
     """
 
@@ -41,7 +39,6 @@ class VenueKind(msgspec.Struct, frozen=True):
     takes_back: bool = False
     forces: str = ""
     amount: Decimal = Decimal(25)
-    parts: tuple[tuple[str, bytes], ...] = ()
     fills: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""A scene: an account at a venue over sockets, its book on disk, and who reconciles the two; all on one venue's clock."""
+"""A scene: an account at a venue over sockets, its book on disk, and who reconciles the two; all on one clock."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -20,6 +20,8 @@ from trueup.ports import LiveVenue
 from trueup.reconcile.policy import Policies
 from trueup.testing.conformance.life import Books, books_of, trade, untruth
 
+PATIENCE_S = 60.0
+
 PERIOD_S = 60
 """Venue time between two runs."""
 
@@ -32,7 +34,6 @@ class Scene:
     Attributes:
         venue: The adapter; what it says goes through ``answers``, to be tampered with.
         policies: Of the next program that begins.
-        patience_s: How long it waits for the venue.
     """
 
     venue: LiveVenue
@@ -43,7 +44,6 @@ class Scene:
         self.kind = kind
         self.rig = rig
         self.policies: Policies | None = None
-        self.patience_s = 60.0
         self._books = books
 
     @property
@@ -55,9 +55,11 @@ class Scene:
         if self.ledger.head.seq:
             self._books.restart()
         self.answers, self.venue = between(await self.rig.venue(self.ledger.book))
-        self.reconciler = Reconciler(
-            self._books.store, self.ledger, self.venue, policies=self.policies, patience_s=self.patience_s
-        )
+        self.reconciler = self.reconciling()
+
+    def reconciling(self, patience_s: float = PATIENCE_S) -> Reconciler:
+        """Who knows nothing but what stands in the journal."""
+        return Reconciler(self._books.store, self.ledger, self.venue, policies=self.policies, patience_s=patience_s)
 
     async def agree(self) -> None:
         """Begin, and find both sides alike."""
@@ -91,7 +93,7 @@ class Scene:
         assert not [key for key, times in keys.items() if times > 1]
 
     async def require_agreement(self, run: Run) -> None:
-        """A run found both sides alike in the end, the book is true, and looking once more brings and writes nothing."""
+        """A run found both sides alike in the end, the book is true, and looking again brings and writes nothing."""
         assert run.comparison.status is Status.SYNCED, run.findings
         assert not self.standing()
         self.require_truth()

@@ -58,7 +58,10 @@ def open_orders(found: Difference, rest: Decimal, evidence: Evidence) -> Part | 
 
 
 def late_snapshot(found: Difference, rest: Decimal, evidence: Evidence) -> Part | None:
-    """Our newest facts, confirmed by the venue's history, that its snapshot does not show: a run of them up to now."""
+    """Our newest facts, confirmed by the venue's history, that its snapshot does not show: a run of them up to now.
+
+    What one of them moved may depend on what the position was; then all that is left over may be what it moved.
+    """
     newest = evidence.newest.get(found.subject, ())[::-1]
     amounts = (effects(fact, evidence.instruments)[found.subject] for fact in newest)
     known = takewhile(lambda amount: amount is not None, amounts)
@@ -67,4 +70,8 @@ def late_snapshot(found: Difference, rest: Decimal, evidence: Evidence) -> Part 
         if abs(rest + total) <= allowed < abs(rest):
             ids = tuple(fact_key(fact) or "" for fact in newest[:count])
             return Part(Cause.VENUE_LATE, -total, ids, "the venue's history has it, its snapshot does not yet")
-    return None
+    unknown = [fact for fact in newest if effects(fact, evidence.instruments)[found.subject] is None]
+    if not rest or not unknown:
+        return None
+    ids = tuple(fact_key(fact) or "" for fact in unknown)
+    return Part(Cause.VENUE_LATE, rest, ids, "the venue's history has it, its snapshot may not show what it moved yet")
