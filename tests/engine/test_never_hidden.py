@@ -139,3 +139,23 @@ def test_nobody_waits_to_book_while_the_past_is_read_for_what_orders_brought(
     monkeypatch.setattr(past, "after", read)
     assert house.run().findings
     house.store.close()
+
+
+def test_a_holding_under_a_name_that_nobody_defined_holds_up_the_account_until_it_is_gone(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    unmapped = {"NIFTY 50 CE": "5 of it"}
+
+    def state() -> VenueSnapshot:
+        house.cut += SECOND
+        return VenueSnapshot(ACCOUNT, house.cut, {}, unmapped=unmapped, position_scope=frozenset({PERP.symbol}))
+
+    house.venue.state = state
+    house.run()
+    restriction = house.run().restriction
+    assert restriction is not None
+    assert (restriction.reduce_only, restriction.instruments) == (True, ())
+    unmapped.clear()
+    restriction = house.run().restriction
+    assert restriction is not None
+    assert not restriction.reduce_only
+    house.store.close()

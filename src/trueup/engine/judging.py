@@ -194,6 +194,8 @@ def _looked_at(comparison: Comparison, theirs: VenueSnapshot, *, with_database: 
             return with_database
         if stale or "venue" in failed or f"{_UNSAID.get(sort, 'positions of')} {subject}" in silent:
             return False
+        if sort == Kind.SYMBOL_MAP:  # named by the venue, and whichever part of its answer it stood in
+            return bool(given) and not failed
         if sort == Kind.CASH:
             return "balances" in given
         if sort in _OF_ORDERS:

@@ -10,7 +10,7 @@ import msgspec
 
 from trueup.book.lifecycle import BreakRecord
 from trueup.model.breaks import BreakKey, State
-from trueup.model.differences import Severity
+from trueup.model.differences import Kind, Severity
 from trueup.model.identifiers import AccountId
 from trueup.model.numbers import ZERO, canonical, exact
 from trueup.reconcile.policy import Policies
@@ -73,8 +73,11 @@ def is_storm(breaks: Collection[BreakRecord], policies: Policies) -> bool:
 
 
 def _instrument(record: BreakRecord) -> str:
-    """The instrument of a position's break; empty for a break that concerns the account."""
-    return record.key[0].rpartition(" ")[0]
+    """The instrument of a position's break; empty for a break that concerns the account.
+
+    A name of the venue's own concerns all of it, whatever it is made of: ours is not known.
+    """
+    return "" if record.key[1] == Kind.SYMBOL_MAP else record.key[0].rpartition(" ")[0]
 
 
 def _over(standing: Sequence[BreakRecord], exposures: Mapping[BreakKey, Decimal | None], bound: Decimal | None) -> str:
