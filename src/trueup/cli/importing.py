@@ -97,8 +97,7 @@ def import_files(
     terms, unusable_terms = open_files([] if instruments is None else [instruments])
     answers, unusable = open_files(files)
     with opened(place(ctx, data), out, create=True, backup_to=backup_to) as store:
-        named = Named(venue, home_currency, address)
-        sources = read_sources(store, whose, [*terms, *answers], out, named)
+        sources = read_sources(store, whose, [*terms, *answers], out, Named(venue, home_currency, address))
         _require_whole([*unusable_terms, *(source for source in sources if source.answer in terms)])
         with out.progress("booking") as progress:
             report = import_sources(store, whose, [*sources, *unusable], progress)

@@ -111,7 +111,7 @@ def opened(where: Place, out: Output, *, create: bool = False, backup_to: Path |
 
 
 class Named(NamedTuple):
-    """What a person says of the answers: whose format they have, by default the account's venue's; and of the account."""
+    """What a person says: the format of the answers, by default that of the account's venue; and of the account."""
 
     venue: str | None
     home_currency: str
