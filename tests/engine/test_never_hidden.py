@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.test_reconciler import QTY, QTY_KEY, House, old_answers_count
-from tests.engine.world import ACCOUNT, DEFINED, PERP, SECOND, START, fill
+from tests.engine.world import ACCOUNT, DEFINED, PERP, SECOND, START, fill, opening
 from trueup.engine.histories import recorded_since
 from trueup.engine.past import Past
 from trueup.model import events as e
@@ -158,4 +158,23 @@ def test_a_holding_under_a_name_that_nobody_defined_holds_up_the_account_until_i
     restriction = house.run().restriction
     assert restriction is not None
     assert not restriction.reduce_only
+    house.store.close()
+
+
+def test_a_balance_that_cannot_be_compared_any_more_ends_no_break(tmp_path: Path) -> None:
+    house = House(tmp_path, fill(2, side="sell"))
+    house.ledger.book_facts([DEFINED, e.OpeningBalance(ACCOUNT, "USDC", D(100), START, "o"), opening("1", at=1)])
+
+    def state() -> VenueSnapshot:
+        house.cut += SECOND
+        return VenueSnapshot(ACCOUNT, house.cut, {}, {"USDC": D(50)})
+
+    house.venue.state = state
+    house.venue.facts, closed = [], house.venue.facts
+    house.run()
+    house.run()
+    assert house.ledger.book.breaks.records["USDC", "CASH"].state == "OPEN"
+    house.venue.facts = closed  # of an unknown basis: so is what we should have by now
+    assert [one.found.status for one in house.run().findings] == [Status.FAILED]
+    assert house.ledger.book.breaks.records["USDC", "CASH"].state == "OPEN"
     house.store.close()

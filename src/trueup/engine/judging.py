@@ -26,7 +26,7 @@ from trueup.reconcile.explain.evidence import Evidence
 from trueup.reconcile.explain.explaining import explain
 from trueup.reconcile.explain.taxonomy import OF_AMOUNTS, OF_KIND
 from trueup.reconcile.findings import worst
-from trueup.reconcile.following import Finding
+from trueup.reconcile.following import Finding, break_key
 from trueup.reconcile.in_flight import waiting
 from trueup.reconcile.protection import unprotected
 from trueup.reconcile.state import OurState
@@ -187,9 +187,12 @@ def _looked_at(comparison: Comparison, theirs: VenueSnapshot, *, with_database: 
     stale = any(one.kind is Kind.STALE_SOURCE and one.subject == "snapshot" for one in comparison.differences)
     given = {name for name in ("positions", "balances", "open_orders") if getattr(theirs, name) is not None} - failed
     silent = set(comparison.not_compared)
+    unknown = {break_key(one) for one in comparison.differences if one.status is Status.FAILED}
 
     def looked_at(key: BreakKey) -> bool:
         subject, sort = key
+        if key in unknown:
+            return False
         if sort in _OF_DATABASE:
             return with_database
         if stale or "venue" in failed or f"{_UNSAID.get(sort, 'positions of')} {subject}" in silent:
