@@ -185,7 +185,10 @@ CORRECTIONS: Mapping[str, Correction] = {
                 for event in ("Trade", "AdlTrade", "BustTrade", "Delivery")
                 if kind != {"type": "spot"} or event == "Trade"
             ),
-            *(Feed("fetch_funding_history", "funding", kind, page=100, days=7) for kind in _BYBIT_KINDS[:2]),
+            *(  # ccxt states the page by a name that is not read there: half as much would be told, and taken for all
+                Feed("fetch_funding_history", "funding", {**kind, "limit": 100}, page=100, days=7)
+                for kind in _BYBIT_KINDS[:2]
+            ),
             Feed("fetch_ledger", "ledger", page=50, days=7, until="endTime"),
         ),
         days_back=730,
@@ -316,7 +319,10 @@ CORRECTIONS: Mapping[str, Correction] = {
     "deribit": Correction(
         position_rows=("get_positions", "result"),
         position_size="size",
-        feeds=(Feed("fetch_my_trades", "trade", page=100, days=3_650, until="end_timestamp"),),
+        feeds=(  # trades of the last day are in one store, older ones in the other
+            Feed("fetch_my_trades", "trade", {"historical": True}, page=100, days=3_650, until="end_timestamp"),
+            Feed("fetch_my_trades", "trade", page=100, days=3_650, until="end_timestamp"),
+        ),
         by_currency="currency",
         client_param="label",
         ended={"include_unfilled": True},

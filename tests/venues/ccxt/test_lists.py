@@ -1,0 +1,43 @@
+"""Which lists are asked for, and how much of each: what is not asked for is missed for ever, and no answer says so."""
+
+import asyncio
+from collections.abc import Sequence
+
+from tests.venues.ccxt.replay import Saved, replaying
+from tests.venues.ccxt.worlds import NOW, WORLDS
+from trueup.model.events import Fact, FillBooked
+from trueup.testing.servers.asgi import Request
+
+DAY_MS = 86_400_000
+
+
+def pulled(exchange: str, answers: Saved, days: int) -> tuple[Sequence[Fact], Sequence[Request]]:
+    """What the history of some days says, and what was asked for it."""
+
+    async def main() -> tuple[Sequence[Fact], Sequence[Request]]:
+        async with replaying(exchange, answers) as (venue, replay):
+            facts = [fact async for page, _ in venue.history(str(NOW - days * DAY_MS)) for fact in page]
+            return facts, replay.asked
+
+    return asyncio.run(main())
+
+
+def test_trades_that_deribit_keeps_among_the_old_ones_are_told() -> None:
+    """It keeps those of the last day apart, and gives those alone unless older ones are asked for by name."""
+    world = WORLDS["deribit"]()
+    name = "GET /api/v2/private/get_user_trades_by_currency_and_time"
+    recent = next(answer for key, answer in world.items() if key.startswith(name) and b"trade_id" in answer)
+    world = {key: answer for key, answer in world.items() if not key.startswith(name)}
+    world[name] = recent.replace(b'"trade_id":"', b'"trade_id":"9')
+    world[name + "?historical=true"] = recent
+    facts, _ = pulled("deribit", world, days=3)
+    told = {fact.venue_trade_id for fact in facts if isinstance(fact, FillBooked)}
+    assert len(told) == 2
+
+
+def test_bybit_is_asked_for_as_many_funding_payments_as_a_page_is_taken_for() -> None:
+    """Its own page is shorter, and a page that was cut would be taken for all there is."""
+    _, asked = pulled("bybit", WORLDS["bybit"](), days=3)
+    limits = [one.query.get("limit") for one in asked if one.query.get("execType") == "Funding"]
+    assert limits
+    assert set(limits) == {"100"}
