@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.world import ACCOUNT, DEFINED, PERP, store_at
 from trueup.cli.main import main
@@ -93,11 +94,28 @@ def test_a_step_that_is_not_possible_says_which_are(data: str, capsys: pytest.Ca
 
 
 def test_two_different_people_approve(data: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(data, "approve", ID, "--by", "alice") == 0
-    assert run(data, "approve", ID, "--by", "alice") == 3
+    assert run(data, "approve", "a1", "--by", "alice") == 0
+    assert run(data, "approve", "a1", "--by", "alice") == 3
     assert "approved it already" in capsys.readouterr().err
-    assert run(data, "approve", ID, "--by", "bob", "--json") == 0
+    assert run(data, "approve", "a1", "--by", "bob", "--json") == 0
     assert told(capsys)["approved_by"] == ["alice", "bob"]
+
+
+def test_nobody_approves_other_numbers_than_they_have_seen(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(data, "show", ID) == 1
+    assert "Its id is a1." in capsys.readouterr().out
+    store = store_at(tmp_path)
+    other = replace(ADJUSTMENT, adjustment_id="b2", quantity=D(5_000))
+    store.ledger(ACCOUNT).commit(lambda _: [e.AdjustmentProposed(ACCOUNT, *KEY, 3, other, "beyond the limit")])
+    store.close()
+    for name in (ID, "a1", ""):
+        assert run(data, "approve", name, "--by", "alice") == 3
+        assert "its numbers changed" in capsys.readouterr().err
+    store = store_at(tmp_path)
+    assert store.ledger(ACCOUNT).book.breaks.approvals == {}
+    store.close()
 
 
 @pytest.mark.parametrize("name", ["zzzz", ""])

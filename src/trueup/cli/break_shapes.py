@@ -96,7 +96,8 @@ def show_one(ledger: "Ledger", record: "BreakRecord", now: int) -> None:
         render.show(f"note by {written}")
     proposal = ledger.read(lambda book: book.breaks.proposed.get(record.key))
     if proposal is not None:
-        render.show(f"Proposed: {adjustment_words(proposal)} ({proposal.reason}).")
+        name = proposal.adjustment.adjustment_id
+        render.show(f"Proposed: {adjustment_words(proposal)} ({proposal.reason}). Its id is {name}.")
     if record.ended:
         shown = f", shown by {render.listed(record.evidence)}" if record.evidence else ""
         render.show(f"Ended {render.moment(record.moved_at)}: {record.cause or 'it passed'}{shown}.", "ok")

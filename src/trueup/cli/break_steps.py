@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from trueup.book.lifecycle import BreakRecord
     from trueup.engine.ledger import Ledger
     from trueup.engine.store import Store
+    from trueup.model.events import AdjustmentProposed
     from trueup.model.identifiers import AccountId
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Of `trueup breaks list`; its first characters do.")]
+Proposal = Annotated[
+    str, typer.Argument(metavar="ADJUSTMENT", help="Its id in `trueup breaks show`; its first characters do.")
+]
 By = Annotated[
     str, typer.Option("--by", metavar="NAME", help="Who does it.", default_factory=getuser, show_default="you")
 ]
@@ -161,30 +165,27 @@ def resolve(
     return _take(ctx, name, "RESOLVE", data, as_json, by=by, cause=cause, evidence=tuple(evidence), note=note)
 
 
-def approve(ctx: typer.Context, *, name: Id, by: By, data: Data = None, as_json: Json = False) -> int:
-    """Approve the adjustment that is proposed for a break, numbers and all. Two different people must.
+def approve(ctx: typer.Context, *, name: Proposal, by: By, data: Data = None, as_json: Json = False) -> int:
+    """Approve a proposed adjustment, numbers and all: its id is made of them. Two different people must.
 
-    It is booked by the next reconciliation that finds the same numbers; others are proposed anew.
+    It is booked by the next reconciliation that finds the same numbers; others are proposed anew, under another id.
 
     Examples:
       trueup breaks show 3fa9
-      trueup breaks approve 3fa9 --by alice
+      trueup breaks approve 7c21 --by alice
     """
     from trueup.cli.session import opened, place
-    from trueup.model.errors import NotFound
     from trueup.model.events import AdjustmentApproved
     from trueup.reconcile.policy import APPROVERS
 
     out = Output(as_json=as_json)
     with opened(place(ctx, data), out) as store:
-        whose, record = _named(store, name)
-        ledger, now = store.ledger(whose), store.clock.now()
-        proposal = ledger.read(lambda book: book.breaks.proposed.get(record.key))
-        if proposal is None:
-            raise NotFound(f"Nothing is proposed for break {name}.", remedy="See: trueup breaks show.")
-        wanted = AdjustmentApproved(whose, proposal.adjustment.adjustment_id, by, now)
+        proposal = _proposed(store, name)
+        ledger, now = store.ledger(proposal.account), store.clock.now()
+        wanted = AdjustmentApproved(proposal.account, proposal.adjustment.adjustment_id, by, now)
         ledger.commit(lambda _: [wanted])
         given = ledger.read(lambda book: book.breaks.approvals[wanted.adjustment_id])
+        record = ledger.read(lambda book: book.breaks.records[proposal.subject, proposal.sort])
         if as_json:
             out.data(shape(ledger, record, now))
         else:
@@ -248,6 +249,27 @@ def _named(store: "Store", name: str) -> "tuple[AccountId, BreakRecord]":
         ids = ", ".join(break_id(whose, record.key) for whose, record in found)
         raise BadInput("id", name, "several breaks begin so", remedy=f"Name one: {ids}.")
     raise NotFound(f"There is no break {name!r}.", remedy="See: trueup breaks list --all.")
+
+
+def _proposed(store: "Store", name: str) -> "AdjustmentProposed":
+    """What is proposed under an id that begins so. Raises :class:`NotFound`, or :class:`BadInput` where several do."""
+    from trueup.cli.session import chosen_accounts
+    from trueup.model.errors import BadInput, NotFound
+
+    found = {
+        one.adjustment.adjustment_id: one
+        for whose in chosen_accounts(store, None)
+        for one in store.ledger(whose).read(lambda book: tuple(book.breaks.proposed.values()))
+        if name and one.adjustment.adjustment_id.startswith(name)
+    }
+    if len(found) > 1:
+        raise BadInput("id", name, "several adjustments begin so", remedy=f"Name one: {', '.join(found)}.")
+    if not found:
+        raise NotFound(
+            f"No adjustment {name!r} waits: it was booked, or its numbers changed.",
+            remedy="`trueup breaks show` names what is proposed for a break.",
+        )
+    return found.popitem()[1]
 
 
 def _forbidden(ledger: "Ledger") -> Iterator[str]:
