@@ -6,13 +6,17 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tests.doors.exchanges import BTC, CB, ETH, HL, Exchange, trading
 from trueup import ExchangeReconciliationManager, PositionManager, TradingDatabase
+from trueup.engine.clock import SystemClock
 from trueup.model.errors import BadInput
 from trueup.model.times import NS_PER_SECOND, format_time
+from trueup.testing.servers.oanda.demo import ACCOUNT_ID, demo_server
+from trueup.testing.servers.serving import serving
 
 Story = Callable[[Exchange, ExchangeReconciliationManager], Awaitable[None]]
 
@@ -138,6 +142,24 @@ def test_an_exchange_that_cannot_be_asked_is_unknown_and_the_other_is_reconciled
         assert "cannot be reached" in found["exchanges"]["hyperliquid"]["differences"][0]
         assert found["exchanges"]["hyperliquid"]["positions"][0]["size"] == 0.3
         assert found["exchanges"]["coinbase"]["status"] == "SYNCED"
+
+    told(tmp_path, story)
+
+
+def test_a_key_that_is_refused_is_told_and_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WRONG_TOKEN", "planted-and-wrong")
+
+    async def story(exchange: Exchange, manager: ExchangeReconciliationManager) -> None:
+        async with serving(demo_server(SystemClock(), Random(1))) as address:
+            with exchange.settings.open("a", encoding="utf-8") as file:
+                file.write(f'[accounts."oanda:main"]\naccount_id = "{ACCOUNT_ID}"\ntoken = "env:WRONG_TOKEN"\n')
+                file.write(f'rest_url = "{address.http}"\nstream_url = "{address.http}"\n')
+            with ExchangeReconciliationManager(database=manager.database, config=exchange.settings) as more:
+                found = await more.reconcile_all()
+                assert (await more.validate_allocation(1_000))["unknown"]
+        statuses = {name: one["status"] for name, one in found["exchanges"].items()}
+        assert statuses == {"hyperliquid": "SYNCED", "coinbase": "SYNCED", "oanda": "FAILED"}
+        assert "planted-and-wrong" not in str(found)
 
     told(tmp_path, story)
 

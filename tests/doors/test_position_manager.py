@@ -123,8 +123,9 @@ def test_a_reader_that_keeps_the_file_locked_delays_no_booking_for_long(manager:
         found = manager.database._check_integrity()
         assert not found
         assert "locked" in found.problems[0]
+    manager.add_position(asset="ETH", entry_price=2_000, size=1, leverage=1, venue="coinbase")
+    assert rows(path, "SELECT asset FROM positions ORDER BY asset") == [("BTC",), ("ETH",)]
     assert manager.database._check_integrity()
-    assert rows(path, "SELECT size FROM positions") == [("0.5",)]
 
 
 def test_a_file_of_another_program_is_left_alone(path: Path) -> None:

@@ -75,6 +75,18 @@ def test_a_difference_is_reported_and_forbids_what_would_make_it_worse(tmp_path:
     told(tmp_path, story)
 
 
+def test_what_both_looks_booked_is_told_as_one(tmp_path: Path) -> None:
+    async def story(exchange: Exchange, reconciler: PositionReconciler) -> None:
+        await reconciler.reconcile()
+        declared(reconciler, "0.1")
+        exchange.trade(HL, "2", ETH)
+        report = await reconciler.reconcile()
+        assert report.status == "DRIFT"
+        assert report.booked > 0
+
+    told(tmp_path, story)
+
+
 def test_a_tolerance_is_of_one_instrument(tmp_path: Path) -> None:
     async def story(exchange: Exchange, reconciler: PositionReconciler) -> None:
         exchange.trade(HL, "0.3")

@@ -260,7 +260,7 @@ class BrokerPositionReconciler:
                 async with self._linked() as venue:
                     ledger = self.database.shelf.ledger(self.account)
                     run = await looked_twice(Reconciler(self.database.shelf.store, ledger, venue), trigger)
-                if not run.snapshot.failed or attempt >= self._attempts_max:
+                if not _unknown(run.snapshot) or attempt >= self._attempts_max:
                     await asyncio.to_thread(self.database.changed)
                     return run, attempt
                 self._counts["retries"] += 1
@@ -319,7 +319,7 @@ class BrokerPositionReconciler:
         """Our name of an instrument. Raises :class:`BadInput` where the broker has answered and does not trade it."""
         ledger = self.database.shelf.ledger(self.account)
         terms = ledger.read(lambda book: known_terms(book, instrument))
-        if terms is None and answered is not None and not answered.failed:
+        if terms is None and answered is not None and not _unknown(answered):
             raise BadInput("instrument", instrument, "the broker does not trade it", remedy="Name it as it is there.")
         return instrument if terms is None else terms.symbol
 
@@ -336,7 +336,8 @@ def _internal(held: Position) -> InternalPosition:
 
 
 def _unknown(snapshot: VenueSnapshot) -> bool:
-    return snapshot.positions is None or bool(snapshot.failed)
+    """Whether what the broker holds is not known: it said nothing of positions, or not all that it was asked."""
+    return snapshot.positions is None or not snapshot.failed.keys().isdisjoint(("positions", "venue"))
 
 
 def _at_broker(run: Run, symbol: str, ours: InternalPosition | None) -> BrokerPosition | None:
