@@ -288,3 +288,15 @@ def test_a_fill_under_other_terms_is_no_second_fill(tmp_path: Path) -> None:
     assert house.quantity == 1
     assert [part.cause for part in found.findings[0].why.parts] == ["FILL_TERMS"]
     house.store.close()
+
+
+def test_what_both_agreed_on_and_has_aged_out_is_not_called_unknown_to_the_venue(tmp_path: Path) -> None:
+    house = House(tmp_path, fill(1, at=1_000))
+    house.holds(1)
+    house.run()
+    house.venue.facts = []
+    house.holds(2)
+    found = house.run()
+    assert [one.why.causes for one in found.findings] == [("UNEXPLAINED",)]
+    assert found.findings[0].why.rest == 1
+    house.store.close()

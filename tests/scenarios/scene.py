@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 from tests.conformance.venues.rigs import SocketRig
@@ -15,6 +16,7 @@ from trueup.model.breaks import Step
 from trueup.model.differences import Status
 from trueup.model.facts import fact_key
 from trueup.model.identifiers import Side
+from trueup.model.numbers import ZERO
 from trueup.model.times import NS_PER_SECOND
 from trueup.ports import LiveVenue
 from trueup.reconcile.policy import Policies
@@ -49,6 +51,12 @@ class Scene:
     @property
     def ledger(self) -> Ledger:
         return self._books.ledger
+
+    @property
+    def held(self) -> Decimal:
+        """By the book."""
+        position = self.ledger.book.position(self.rig.symbol, "net")
+        return ZERO if position is None else position.quantity
 
     async def begin(self) -> None:
         """A program begins: what it knows is what stands in the journal."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from trueup.book.book import Book
 from trueup.engine.ledger import Ledger
@@ -31,18 +32,21 @@ _FACTS = get_args(e.Fact)
 
 
 class History(msgspec.Struct, frozen=True):
-    """The venue's facts of a span, all of them.
+    """The venue's facts of a span, all of them that it still tells.
 
     Attributes:
         since: Venue time from which on it is complete; 0 for its very beginning.
+        agreed: Venue time of the newest cut at which book and venue agreed; 0 for never.
     """
 
     since: int
     facts: Sequence[e.Fact] = ()
+    agreed: int = 0
 
 
-async def reread(venue: LiveVenue, since: int) -> History:
-    """The venue's history since a venue time, without booking it. Raises :class:`VenueError`."""
+async def reread(venue: LiveVenue, agreed: int) -> History:
+    """The venue's history from shortly before a cut on, without booking it. Raises :class:`VenueError`."""
+    since = max(agreed - SETTLING_NS, 0)
     facts: list[e.Fact] = []
     begin = await venue.cursor_at(since) if since else None
     async for page, _ in venue.history(begin):
@@ -50,7 +54,7 @@ async def reread(venue: LiveVenue, since: int) -> History:
         if len(facts) > FACTS_MAX:
             facts = sorted(facts, key=order_key)[-FACTS_MAX // 2 :]
             since = order_key(facts[0])[0] + 1  # others of its instant may be left out
-    return History(since, facts)
+    return History(since, facts, agreed)
 
 
 def recorded_since(ledger: Ledger, after: Seq, since: int) -> Sequence[e.Fact]:
@@ -107,7 +111,15 @@ def _sifted(ledger: Ledger, ours: Sequence[e.Fact], history: History, cut: int |
     elsewhere = [key for fact in theirs if (key := fact_key(fact)) is not None and key not in here]
     booked = ledger.keys.booked(elsewhere)
     known = [fact for fact in theirs if fact_key(fact) not in booked and not isinstance(fact, _OPENINGS)]
-    return sift((fact for fact in _between(ours, history.since, cut) if isinstance(fact, _THEIRS)), known)
+    sifted = sift((fact for fact in _between(ours, history.since, cut) if isinstance(fact, _THEIRS)), known)
+    reach = _reach(history)
+    return replace(sifted, extra=tuple(fact for fact in sifted.extra if order_key(fact)[0] >= reach))
+
+
+def _reach(history: History) -> int:
+    """From when on a fact that the venue does not tell is none of its: older ones, agreed upon, may have aged out."""
+    told = (order_key(fact)[0] for fact in history.facts if not isinstance(fact, _OPENINGS))
+    return min((history.agreed + 1, *told))
 
 
 def _between(facts: Iterable[e.Fact], since: int, cut: int | None) -> list[e.Fact]:

@@ -216,7 +216,7 @@ class Reconciler:
             return None
         try:
             async with asyncio.timeout(self._patience_s):
-                return await reread(self._venue, max(self._agreed.cut - SETTLING_NS, 0))
+                return await reread(self._venue, self._agreed.cut)
         except AuthenticationFailed:
             raise
         except VenueError as error:
