@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from tests.engine.test_reconciler import QTY, QTY_KEY, House, old_answers_count
+from tests.engine.test_reconciler import FREELY, QTY, QTY_KEY, House, old_answers_count
 from tests.engine.world import ACCOUNT, DEFINED, PERP, SECOND, START, fill, opening
 from trueup.engine.histories import recorded_since
 from trueup.engine.past import Past
@@ -177,4 +178,15 @@ def test_a_balance_that_cannot_be_compared_any_more_ends_no_break(tmp_path: Path
     house.venue.facts = closed  # of an unknown basis: so is what we should have by now
     assert [one.found.status for one in house.run().findings] == [Status.FAILED]
     assert house.ledger.book.breaks.records["USDC", "CASH"].state == "OPEN"
+    house.store.close()
+
+
+@pytest.mark.parametrize("quantity", [0, 3, -2])
+def test_a_policy_for_a_break_holds_however_it_shows(tmp_path: Path, quantity: int) -> None:
+    only_told = {("", "QTY"): Policy(Mode.REPORT)}
+    house = House(tmp_path, fill(1), policies=replace(FREELY, by_account_and_kind=only_told))
+    house.holds(quantity)
+    for _ in range(3):
+        house.run()
+    assert (house.state, house.quantity) == ("OPEN", 1)
     house.store.close()

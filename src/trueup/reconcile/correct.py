@@ -131,7 +131,7 @@ def _step(
 ) -> Correction | Held:
     """Facts if there are any, else an adjustment if it is allowed; after facts the books are compared again first."""
     record, why = candidate.record, candidate.why
-    policy = policies.of(candidate.found.account, candidate.found.kind.value)
+    policy = policies.of(candidate.found.account, candidate.found.kind.value, record.key[1])
     if policy.mode is Mode.REPORT:
         return Held(record, "the policy is to report only")
     parts = [part for part in why.parts if TAXONOMY[part.cause].action is Action.BOOK]

@@ -62,9 +62,16 @@ class Policies(msgspec.Struct, frozen=True):
     escalate_from: tuple[Decimal, ...] = ()
     critical: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
 
-    def of(self, account: AccountId, kind: str) -> Policy:
-        """The most particular policy: of account and kind, of the account, of the kind, of all."""
-        for key in ((account, kind), (account, ""), ("", kind)):
+    def of(self, account: AccountId, kind: str, sort: str = "") -> Policy:
+        """The most particular policy: of account and kind, of the account, of the kind, of all.
+
+        Args:
+            account: Whose break.
+            kind: As what it shows.
+            sort: Under what it is known; where nothing is said of the kind, what is said of this holds.
+        """
+        kinds = (kind, sort) if sort else (kind,)
+        for key in (*((account, one) for one in kinds), (account, ""), *(("", one) for one in kinds)):
             found = self.by_account_and_kind.get(key)
             if found is not None:
                 return found
