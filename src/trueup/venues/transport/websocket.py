@@ -5,7 +5,7 @@ import logging
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidURI, WebSocketException
 
 from trueup.model.errors import Unavailable
 
@@ -50,6 +50,7 @@ class WebSocket:
 
 async def open_websocket(url: str) -> WebSocket:
     """Connect. Raises :class:`Unavailable`."""
+    where = urlsplit(url)._replace(query="").geturl()  # some venues take their token there
     try:
         connection = await connect(
             url,
@@ -61,7 +62,8 @@ async def open_websocket(url: str) -> WebSocket:
             proxy=None,
             logger=_LOGGER,
         )
+    except InvalidURI as error:
+        raise Unavailable(f"{where} is not the address of a WebSocket: {error.msg}.") from None  # it repeats the query
     except (OSError, WebSocketException) as error:  # a time-out is an OSError
-        where = urlsplit(url)._replace(query="").geturl()  # some venues take their token there
         raise Unavailable(f"{where} cannot be reached: {str(error) or type(error).__name__}.") from error
     return WebSocket(connection)
