@@ -136,7 +136,7 @@ class Session:
         for _ in range(PAGES_MAX):
             items, cursor = of_answer(page, (await self.ask(page)).body, partial(_page, field=field))
             yield items
-            if not cursor or not items:
+            if not cursor:
                 return
             page = calls.next_page(call, cursor)
         raise Malformed(f"{call.path}: after {PAGES_MAX} pages there is still more.", remedy="Ask again.")
@@ -285,9 +285,16 @@ def of_answer(call: Call, body: bytes, parse: Callable[[Row], T]) -> T:
 
 
 def _page(answer: Row, field: str) -> tuple[Sequence[object], str]:
-    """The rows of an answer, and where the list goes on; a list that says whether there is more is believed."""
-    cursor = rows.optional_text(answer, "cursor")
-    return rows.records(answer, field), cursor if rows.flag(answer, "has_next", default=bool(cursor)) else ""
+    """The rows of an answer, and where the list goes on; a list that says whether there is more is believed.
+
+    One that does not say goes on as long as there are rows. Raises :class:`BadInput` where it says that there is more,
+    and not where: what was told so far would pass for all.
+    """
+    cursor, listed = rows.optional_text(answer, "cursor"), rows.records(answer, field)
+    more = rows.flag(answer, "has_next", default=bool(cursor and listed))
+    if more and not cursor:
+        raise BadInput("cursor", "", "the list goes on, and it is not said where", remedy="Ask again.")
+    return listed, cursor if more else ""
 
 
 def _key(row: Row) -> Key:

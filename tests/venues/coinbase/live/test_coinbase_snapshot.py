@@ -78,6 +78,25 @@ def test_wallets_are_read_to_the_last_page() -> None:
     assert state(Script(**{"GET accounts": listed}), futures=False).balances == {"USD": Decimal(1), "ETH": Decimal(3)}
 
 
+def test_a_page_without_rows_is_not_the_last_where_the_list_goes_on() -> None:
+    def listed(asked: Asked) -> object:
+        if asked.query["order_status"] != ["OPEN"]:
+            return {"orders": [], "has_next": False}
+        if "cursor" in asked.query:
+            return {"orders": [order("o-1")], "has_next": False, "cursor": ""}
+        return {"orders": [], "has_next": True, "cursor": "next"}
+
+    found = state(Script(**{"GET orders/historical/batch": listed})).open_orders
+    assert found is not None
+    assert list(found) == ["o-1"]
+
+
+def test_a_list_that_goes_on_and_does_not_say_where_is_not_taken_for_all() -> None:
+    answer = {"accounts": [wallet("USD", "1")], "has_next": True, "cursor": ""}
+    found = state(Script(**{"GET accounts": answer}), futures=False)
+    assert (found.balances, list(found.failed)) == (None, ["balances"])
+
+
 def test_an_order_on_its_way_is_open_too_and_is_counted_once() -> None:
     def listed(asked: Asked) -> object:
         if asked.query["order_status"] == ["OPEN"]:
