@@ -188,5 +188,5 @@ def test_a_policy_for_a_break_holds_however_it_shows(tmp_path: Path, quantity: i
     house.holds(quantity)
     for _ in range(3):
         house.run()
-    assert (house.state, house.quantity) == ("OPEN", 1)
+    assert (house.state, house.quantity) == ("OPEN", D(1))
     house.store.close()
