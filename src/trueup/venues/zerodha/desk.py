@@ -130,7 +130,7 @@ class Desk:
         try:
             body = await self._ask(calls.place(form, priority))
         except Rejected as refusal:
-            found = await self._finder.by_tag(tag, priority) if tag and refusal.venue_code == errors.ORDER else None
+            found = await self._in_spite(refusal, tag, priority)
             if found is None:
                 raise
             return found.report.venue_order_id
@@ -138,6 +138,18 @@ class Desk:
             return answers.record("outcome", body, placement.placed).order_id
         except VenueError as error:
             raise _unread(error) from error
+
+    async def _in_spite(self, refusal: Rejected, tag: str, priority: Priority) -> State | None:
+        """The order of a tag that the day has though Kite said that it failed. It was sent, whatever the look meets."""
+        if not tag or refusal.venue_code != errors.ORDER:
+            return None
+        try:
+            return await self._finder.by_tag(tag, priority)
+        except VenueError as error:
+            raise OutcomeUnknown(
+                f"{refusal.message} Whether the day has the order all the same cannot be read: {error.message}",
+                remedy="Look it up by its tag before sending anything again.",
+            ) from error
 
     async def _sent_before(self, tag: str, priority: Priority) -> State | None:
         """The day's order of a tag; not looked for where the tag surely was not sent today."""
@@ -249,9 +261,16 @@ def _unless_refused(found: State) -> OrderReported:
     return found.report
 
 
-def _unchanged(found: State) -> Rejected:
+def _unchanged(found: State) -> Rejected | OutcomeUnknown:
+    """That an order does not have its new terms: one that rests was refused them, any other may yet get them."""
+    told = f"is {found.word}: {found.message or 'no words'}."
+    if found.word not in orders.RESTING:
+        return OutcomeUnknown(
+            f"Order {found.report.venue_order_id} has not its new terms yet, and {told}",
+            remedy="Look at the order before changing it again.",
+        )
     return Rejected(
-        f"Order {found.report.venue_order_id} was not changed, and is {found.word}: {found.message or 'no words'}.",
+        f"Order {found.report.venue_order_id} was not changed, and {told}",
         remedy="It stands as it was.",
         venue_code=found.word,
         venue_text=found.message,

@@ -168,6 +168,20 @@ def test_an_order_that_failed_by_its_answer_and_is_there_is_given() -> None:
     assert (report.venue_order_id, report.status) == ("1", "filled")
 
 
+@pytest.mark.parametrize("answer", [(503, "NetworkException"), (429, "NetworkException"), (403, "TokenException")])
+def test_an_order_that_failed_by_its_answer_and_cannot_be_looked_up_may_be_there(answer: tuple[int, str]) -> None:
+    loopback = Loopback()
+
+    def taken() -> tuple[int, object]:
+        loopback.take(loopback.forms[-1])
+        loopback.say("GET /orders", *[refusal(*answer, "down")] * 8)
+        return refusal(500, "OrderException", "corrupt fetch")
+
+    loopback.say(PLACE, taken)
+    with pytest.raises(OutcomeUnknown, match="corrupt fetch"):
+        run(loopback, lambda venue: venue.place(ORDER))
+
+
 def test_an_outcome_that_cannot_be_read_is_unknown() -> None:
     loopback = Loopback()
     loopback.say(PLACE, (200, {"nothing": 1}))
@@ -274,6 +288,15 @@ def test_a_change_that_does_not_show_was_refused() -> None:
         run(loopback, lambda venue: venue.amend(NIFTY, "1", Amendment(quantity=Decimal(130))))
     with pytest.raises(Rejected, match="unknown"):
         run(loopback, lambda venue: venue.amend(NIFTY, "9", Amendment(quantity=Decimal(130))))
+
+
+def test_a_change_that_is_still_on_its_way_may_yet_be_made() -> None:
+    loopback = Loopback(takes=resting)
+    row = listed(loopback)
+    loopback.states["1"].append({**row, "status": "MODIFY PENDING"})
+    loopback.say("PUT /orders/regular/1", (200, {"order_id": "1"}))
+    with pytest.raises(OutcomeUnknown, match="MODIFY PENDING"):
+        run(loopback, lambda venue: venue.amend(NIFTY, "1", Amendment(price=Decimal(23900))))
 
 
 def test_shares_are_closed_whole_what_was_held_and_what_was_bought_today() -> None:
