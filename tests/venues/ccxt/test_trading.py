@@ -63,6 +63,18 @@ def test_an_order_is_never_rounded() -> None:
     at_binance(act)
 
 
+def test_what_ccxt_would_round_by_a_rule_that_is_no_step_is_refused() -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        exchange = venue._exchange
+        exchange.price_to_precision = lambda _symbol, price: str(Decimal(price).quantize(Decimal(1)))
+        before = len(replay.asked)
+        with pytest.raises(Rejected, match=r"price=50000\.1 is finer than .* would send 50000\."):
+            await venue.place(msgspec.structs.replace(LIMIT, price=Decimal("50000.1")))
+        assert len(replay.asked) == before
+
+    at_binance(act)
+
+
 def test_a_market_order_is_reported_as_the_venue_then_states_it() -> None:
     async def act(venue: CcxtVenue, replay: Replay) -> None:
         replay.answers[f"POST {ORDER}"] = saved(answer(type="MARKET", price="0"))
@@ -97,6 +109,47 @@ def test_a_cancel_tells_how_much_was_filled() -> None:
         assert (report.status, report.filled) == ("canceled", Decimal("0.004"))
 
     at_binance(act)
+
+
+def test_a_stop_that_only_its_own_calls_know_is_cancelled_by_them() -> None:
+    """Binance and OKX keep orders with a trigger apart, and say of them elsewhere that there is no such order."""
+    algo = {
+        "algoId": 77, "clientAlgoId": "stop1", "algoType": "CONDITIONAL", "orderType": "STOP_MARKET",
+        "symbol": "BTCUSDT", "side": "SELL", "positionSide": "BOTH", "timeInForce": "GTC", "quantity": "0.010",
+        "algoStatus": "CANCELED", "triggerPrice": "40000", "price": "0", "reduceOnly": True, "createTime": NOW,
+        "updateTime": NOW,
+    }  # fmt: skip
+
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        unknown = saved({"code": -2011, "msg": "Unknown order sent."})
+        replay.answers[f"DELETE {ORDER}"] = replay.answers[f"GET {ORDER}"] = unknown
+        replay.answers["DELETE /fapi/v1/algoOrder"] = saved({"algoId": 77, "code": "200", "msg": "success"})
+        replay.answers["GET /fapi/v1/algoOrder"] = saved(algo)
+        report = await venue.cancel(BTC, "77")
+        assert report is not None
+        assert (report.venue_order_id, report.status) == ("77", "canceled")
+        assert any(one.method == "DELETE" and one.path == "/fapi/v1/algoOrder" for one in replay.asked)
+
+    at_binance(act)
+
+
+def test_what_an_exchange_is_not_known_to_take_is_not_sent() -> None:
+    """A parameter that it does not know it would ignore, and a stop would trade at once."""
+
+    async def main() -> None:
+        for exchange, changed in (
+            ("deribit", {"order_type": "stop", "trigger_price": Decimal(40_000), "price": None}),
+            ("bitget", {"order_type": "stop", "trigger_price": Decimal(4_000), "price": None}),
+        ):
+            async with replaying(exchange, WORLDS[exchange]()) as (venue, replay):
+                terms = (await venue.instruments())[0]
+                request = msgspec.structs.replace(LIMIT, instrument=terms.symbol, quantity=Decimal(100), **changed)
+                with pytest.raises(Rejected, match="is not known to take it"):
+                    await venue.place(request)
+                assert {one.method for one in replay.asked} == {"GET"}
+                assert not any("/private/sell" in one.path or "/private/buy" in one.path for one in replay.asked)
+
+    asyncio.run(main())
 
 
 def test_an_amendment_keeps_the_terms_that_it_does_not_change() -> None:

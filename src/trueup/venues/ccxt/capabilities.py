@@ -108,7 +108,7 @@ def capabilities_of(exchange: Exchange) -> Capabilities:
     return Capabilities(
         cursor="time" if trades else "none",
         find=_find(exchange, correction),
-        order_types=_order_types(exchange, placing),
+        order_types=_order_types(exchange, correction, placing),
         times_in_force=_forces(placing),
         amends=exchange.has.get("editOrder") is True,
         hedges=correction.hedged_fills and bool(exchange.has.get("setPositionMode")),
@@ -177,10 +177,10 @@ def _find(exchange: Exchange, correction: Correction) -> Literal["surely", "wind
     return "window" if exchange.has.get("fetchOpenOrders") else "no"
 
 
-def _order_types(exchange: Exchange, placing: Mapping[str, object]) -> frozenset[OrderType]:
+def _order_types(exchange: Exchange, correction: Correction, placing: Mapping[str, object]) -> frozenset[OrderType]:
     if not exchange.has.get("createOrder"):
         return frozenset()
-    more = (kinds for name, kinds in _ORDER_TYPES.items() if placing.get(name))
+    more = (kinds for name, kinds in _ORDER_TYPES.items() if placing.get(name) and not correction.plain_only)
     plain: frozenset[OrderType] = frozenset({"limit", "market"})
     return plain.union(*more)
 

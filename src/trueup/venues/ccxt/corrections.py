@@ -89,6 +89,8 @@ class Correction(msgspec.Struct, frozen=True):
         find_surely: Whether that needs no instrument.
         ended: What the list of orders that are over is asked with.
         lists_all: Whether the lists of orders hold every one there was: one that is in none was never placed.
+        triggers: What an order with a trigger is cancelled and asked for with, where its calls are others.
+        plain_only: Whether orders with a trigger are refused.
         market_price: Whether a market order needs the present price, to bound it.
         each_ticker: Whether to ask for the price of each instrument by itself.
         options: Of ccxt.
@@ -123,6 +125,8 @@ class Correction(msgspec.Struct, frozen=True):
     find_surely: bool = False
     ended: Params = {}
     lists_all: bool = False
+    triggers: Params = {}
+    plain_only: bool = False
     market_price: bool = False
     each_ticker: bool = False
     options: Params = {}
@@ -173,6 +177,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         explained=frozenset({"REALIZED_PNL", "COMMISSION", "FUNDING_FEE"}),
         plain_currencies=True,
         find_by="origClientOrderId",
+        triggers={"trigger": True},
         options={"warnOnFetchOpenOrdersWithoutSymbol": False},
     ),
     "bybit": Correction(
@@ -241,6 +246,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         explained=frozenset({"2", "3", "5", "8", "9", "10"}),
         plain_currencies=True,
         find_by="clientOrderId",
+        triggers={"trigger": True},
         options={"fetchMarkets": {"types": ["spot", "future", "swap"]}},
     ),
     "krakenfutures": Correction(
@@ -283,9 +289,10 @@ CORRECTIONS: Mapping[str, Correction] = {
         find_by="clientOid",
         options={"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},
         hedged_fills=False,
+        plain_only=True,
         cannot=(
             "Balances are those of the futures account in USDT; spot, USDC and coin margin are not read.",
-            "Plan (trigger) orders are not read.",
+            "Plan (trigger) orders are not read, and not placed: by ccxt a stop would close the whole position.",
         ),
     ),
     "kucoinfutures": Correction(

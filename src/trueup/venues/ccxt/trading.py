@@ -6,11 +6,13 @@ import msgspec
 
 from trueup.model.errors import BadInput, Malformed, OutcomeUnknown, Rejected, VenueError
 from trueup.model.events import OrderReported
-from trueup.model.numbers import ZERO
+from trueup.model.numbers import ZERO, canonical, parse_decimal
 from trueup.model.orders import Amendment, OrderRequest
 from trueup.venues import rows
 from trueup.venues.ccxt import marks, snapshots
+from trueup.venues.ccxt.capabilities import capabilities_of
 from trueup.venues.ccxt.context import Context
+from trueup.venues.ccxt.corrections import Params
 from trueup.venues.ccxt.orders import OPEN, Placing, client_id, placing, report
 from trueup.venues.ccxt.session import Session
 from trueup.venues.rows import Row
@@ -52,11 +54,13 @@ class Trading:
         session = self._session
         await session.ready()
         terms = session.symbol(request.instrument)
+        _require_offered(session, request)
         present = None
         if request.order_type not in {"limit", "stop_limit"} and session.correction.market_price:
             present = await marks.present(session, request.instrument)
         name = self.client_id(request.client_order_id)
         wire = placing(request, terms, self._named(name), present)
+        _require_exact(session, terms.symbol, request)
         self._remember(name, request.instrument)
         sent_at = session.clock.now()
         answer = await session.order(
@@ -80,19 +84,24 @@ class Trading:
         return told if told.status not in OPEN or told.filled else await self._settled(told, wire)
 
     async def cancel(self, instrument: str, order_id: str) -> OrderReported | None:
-        """Cancel what is left of an order; see the port."""
+        """Cancel what is left of an order; see the port. One with a trigger may have calls of its own."""
         session = self._session
         await session.ready()
-        terms = session.symbol(instrument)
+        symbol = session.symbol(instrument).symbol
+        told = await self._cancel(symbol, order_id, {})
+        triggers = session.correction.triggers
+        return told if told is not None or not triggers else await self._cancel(symbol, order_id, triggers)
+
+    async def _cancel(self, symbol: str, order_id: str, which: Params) -> OrderReported | None:
         try:
-            await session.order("cancel_order", order_id, terms.symbol)
+            await self._session.order("cancel_order", order_id, symbol, dict(which))
         except Rejected:
-            found = await self._by_id(terms.symbol, order_id)
+            found = await self._by_id(symbol, order_id, which)
             if found is not None and found.status in OPEN:
                 raise
             return found
         try:
-            found = await self._by_id(terms.symbol, order_id)
+            found = await self._by_id(symbol, order_id, which)
         except VenueError as error:
             raise OutcomeUnknown(
                 f"Order {order_id} is cancelled, but how much of it was filled could not be read: {error.message}",
@@ -100,14 +109,14 @@ class Trading:
             ) from error
         if found is None or found.status not in OPEN:
             return found
-        return _ended(found, session.clock.now())
+        return _ended(found, self._session.clock.now())
 
     async def amend(self, instrument: str, order_id: str, amendment: Amendment) -> OrderReported:
         """Change a resting order. Raises as the port says."""
         session = self._session
         await session.ready()
         terms = session.symbol(instrument)
-        resting = await self._by_id(terms.symbol, order_id)
+        resting = await self._by_id(terms.symbol, order_id, {})
         if resting is None or resting.status not in OPEN:
             raise Rejected(
                 f"Order {order_id} is not open: {'unknown' if resting is None else resting.status}.",
@@ -117,6 +126,7 @@ class Trading:
         request = _changed(resting, amendment)
         name = resting.client_order_id
         wire = placing(request, terms, self._named(name), None)
+        _require_exact(session, terms.symbol, request)
         sent_at = session.clock.now()
         answer = await session.order(
             "edit_order", order_id, terms.symbol, wire.type, wire.side, wire.amount, wire.price, dict(wire.params)
@@ -168,7 +178,9 @@ class Trading:
         name = self.client_id(client_order_id)
         symbol = self._placed.get(name)
         if session.correction.find_by and (session.correction.find_surely or symbol):
-            return await self._lookup(None, symbol, {session.correction.find_by: name})
+            named, triggers = {session.correction.find_by: name}, session.correction.triggers
+            found = await self._lookup(None, symbol, named)
+            return found if found or not triggers else await self._lookup(None, symbol, {**named, **triggers})
         whole = symbol is not None and session.correction.lists_all
         async for orders, complete in self._listed(symbol):
             found = next((order for order in orders if order.client_order_id == name), None)
@@ -196,15 +208,15 @@ class Trading:
         if wire.type != "market" and wire.params.get("timeInForce") not in {"IOC", "FOK"}:
             return told
         try:
-            found = await self._by_id(told.instrument, told.venue_order_id)
+            found = await self._by_id(told.instrument, told.venue_order_id, {})
         except VenueError:
             return told  # it was taken, and that is what is known
         return told if found is None else found
 
-    async def _by_id(self, symbol: str, order_id: str) -> OrderReported | None:
+    async def _by_id(self, symbol: str, order_id: str, which: Params) -> OrderReported | None:
         session = self._session
         if session.has("fetchOrder"):
-            return await self._lookup(order_id, symbol, {})
+            return await self._lookup(order_id, symbol, which)
         async for orders, _ in self._listed(symbol):
             found = next((order for order in orders if order.venue_order_id == order_id), None)
             if found is not None:
@@ -251,6 +263,51 @@ class Trading:
 
 def _reader(context: Context) -> Callable[[Row], OrderReported]:
     return lambda row: report(context, row)
+
+
+def _require_offered(session: Session, request: OrderRequest) -> None:
+    """Refuse what the exchange is not known to take: a term that it ignores is another order, a stop a market order.
+
+    Raises:
+        Rejected: There is no such type, or no such time in force.
+    """
+    offered = capabilities_of(session.exchange)
+    for field, known in (("order_type", offered.order_types), ("time_in_force", {"", "gtc", *offered.times_in_force})):
+        asked = getattr(request, field)
+        if asked not in known:
+            raise Rejected(
+                f"{field}={asked!r}: {session.exchange.id} is not known to take it.",
+                remedy="Nothing was sent; see what the exchange takes: trueup venues list.",
+                venue_code="not_offered",
+            )
+
+
+def _require_exact(session: Session, symbol: str, request: OrderRequest) -> None:
+    """Refuse what ccxt would round as it sends it: some venues count significant digits, which are no steps.
+
+    Raises:
+        Rejected: Finer than the venue takes.
+    """
+    exchange = session.exchange
+    for field, rounded in (
+        ("quantity", exchange.amount_to_precision),
+        ("price", exchange.price_to_precision),
+        ("trigger_price", exchange.price_to_precision),
+    ):
+        number = getattr(request, field)
+        stated = exchange.market(symbol)["precision"].get("amount" if field == "quantity" else "price")
+        if number is None or stated is None:
+            continue
+        try:
+            sent = rounded(symbol, canonical(number))
+        except Exception as error:  # noqa: BLE001 - whatever ccxt raises has a meaning
+            raise session.judged("create_order", error) from None
+        if parse_decimal(sent, field) != number:
+            raise Rejected(
+                f"{field}={canonical(number)} is finer than {exchange.id} takes: ccxt would send {sent}.",
+                remedy="Nothing was sent; round it yourself.",
+                venue_code="step",
+            )
 
 
 def _ended(found: OrderReported, now: int) -> OrderReported:
