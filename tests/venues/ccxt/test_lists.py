@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from tests.venues.ccxt.replay import Saved, replaying
 from tests.venues.ccxt.worlds import NOW, WORLDS
+from trueup.model.errors import Unavailable
 from trueup.model.events import Fact, FillBooked
 from trueup.testing.servers.asgi import Request
 
@@ -41,3 +44,11 @@ def test_bybit_is_asked_for_as_many_funding_payments_as_a_page_is_taken_for() ->
     limits = [one.query.get("limit") for one in asked if one.query.get("execType") == "Funding"]
     assert limits
     assert set(limits) == {"100"}
+
+
+def test_where_each_instrument_has_a_list_no_history_is_told_while_what_is_held_is_not_known() -> None:
+    """The cursor would pass by the trades of an instrument that nobody asked about."""
+    world = WORLDS["bitget"]()
+    world = {key: answer for key, answer in world.items() if "all-position" not in key}
+    with pytest.raises(Unavailable, match="positions could not be read"):
+        pulled("bitget", world, days=3)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from weakref import WeakSet
 
 from trueup.model.differences import VenueSnapshot
-from trueup.model.errors import BadInput
+from trueup.model.errors import BadInput, Unavailable
 from trueup.model.events import Fact, OrderReported
 from trueup.model.identifiers import AccountId
 from trueup.model.instruments import Instrument
@@ -225,8 +225,18 @@ class CcxtVenue:
             )
 
     async def _held(self) -> set[str]:
-        """Instruments with a position or an open order now."""
-        await self._session.ready()
+        """Instruments with a position or an open order now.
+
+        Raises:
+            VenueError: They could not be read: trades in one that is left out would be passed over for ever.
+        """
         part = await snapshots.snapshot(self._session)
+        for name in (snapshots.POSITIONS, snapshots.ORDERS):
+            if name in part.failed:
+                raise Unavailable(
+                    f"What {self.account} trades in is not known: its {name.replace('_', ' ')} could not be read: "
+                    f"{part.failed[name]}",
+                    remedy="Trades are listed for each instrument by itself; the history is pulled once that is known.",
+                )
         held = {symbol for symbol, _ in part.positions or {}}
         return held | {order.instrument for order in (part.open_orders or {}).values()}
