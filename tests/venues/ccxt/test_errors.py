@@ -202,5 +202,10 @@ def test_a_venue_that_keeps_failing_is_left_alone_but_for_what_is_urgent() -> No
             with pytest.raises(VenueError):
                 await venue.cancel(BTC, "77")
             assert len(replay.asked) > before
+            replay.status, before = 200, len(replay.asked)
+            replay.answers[PLACED] = saved({})
+            with pytest.raises(OutcomeUnknown):  # of an empty answer; what counts is that it was sent
+                await venue.close(BTC, "net", "close1")
+            assert any(one.method == "POST" for one in replay.asked[before:])
 
     asyncio.run(main())

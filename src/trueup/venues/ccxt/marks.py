@@ -10,6 +10,7 @@ from trueup.venues import rows
 from trueup.venues.ccxt.context import info, optional
 from trueup.venues.ccxt.session import Session
 from trueup.venues.rows import Row
+from trueup.venues.transport.limiter import Priority
 
 _NAMES = ("markPrice", "markPx", "mark_price", "mark")
 """What venues call it."""
@@ -32,21 +33,23 @@ async def marks(session: Session, instruments: Sequence[str]) -> Sequence[Mark]:
     return [found[symbol] for symbol in known if symbol in found]
 
 
-async def present(session: Session, symbol: str) -> Decimal:
+async def present(session: Session, symbol: str, priority: Priority) -> Decimal:
     """A price near the present one, to bound a market order. Raises :class:`VenueError`."""
-    row = (await _tickers(session, [symbol])).get(symbol, {})
+    row = (await _tickers(session, [symbol], priority)).get(symbol, {})
     price = _mark(row) or next((price for name in _LAST if (price := optional(row, name))), None)
     if price is None:
         raise Unavailable(f"{session.exchange.id} states no price of {symbol}.", remedy="Nothing was sent; try again.")
     return price
 
 
-async def _tickers(session: Session, symbols: Sequence[str]) -> Mapping[str, Row]:
+async def _tickers(
+    session: Session, symbols: Sequence[str], priority: Priority = Priority.RECONCILE
+) -> Mapping[str, Row]:
     method = "fetch_mark_prices" if session.has("fetchMarkPrices") else "fetch_tickers"
     if session.correction.each_ticker or not (session.has("fetchMarkPrices") or session.has("fetchTickers")):
-        rows_of = [await session.call("fetch_ticker", symbol) for symbol in symbols]
+        rows_of = [await session.call("fetch_ticker", symbol, priority=priority) for symbol in symbols]
         return {symbol: row for symbol, row in zip(symbols, rows_of, strict=True) if isinstance(row, Mapping)}
-    answer = await session.call(method, list(symbols))
+    answer = await session.call(method, list(symbols), priority=priority)
     listed = answer if isinstance(answer, Mapping) else {}
     return {str(symbol): row for symbol, row in listed.items() if isinstance(row, Mapping)}
 

@@ -98,9 +98,11 @@ class Session:
         """
         return await self._within(method, arguments, Permit(urgent=priority.urgent), READ_S)
 
-    async def seen(self, method: str, *arguments: object) -> tuple[object, Sequence[tuple[str, object]]]:
+    async def seen(
+        self, method: str, *arguments: object, priority: Priority = Priority.RECONCILE
+    ) -> tuple[object, Sequence[tuple[str, object]]]:
         """The same, with what the venue itself answered, by the path of each request. Raises :class:`VenueError`."""
-        permit = Permit()
+        permit = Permit(urgent=priority.urgent)
         return await self._within(method, arguments, permit, READ_S), permit.answers
 
     async def order(self, method: str, *arguments: object, urgent: bool = True) -> object:

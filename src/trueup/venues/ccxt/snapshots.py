@@ -12,6 +12,7 @@ from trueup.venues.ccxt import state
 from trueup.venues.ccxt.context import Context, at
 from trueup.venues.ccxt.session import Session
 from trueup.venues.files import merge_snapshots
+from trueup.venues.transport.limiter import Priority
 
 POSITIONS, BALANCES, ORDERS = "positions", "balances", "open_orders"
 
@@ -41,7 +42,7 @@ async def snapshot(session: Session) -> VenueSnapshot:
     return merge_snapshots([part for part, _ in read])
 
 
-async def positions(session: Session) -> VenueSnapshot:
+async def positions(session: Session, priority: Priority = Priority.RECONCILE) -> VenueSnapshot:
     """What is held.
 
     Raises:
@@ -49,7 +50,7 @@ async def positions(session: Session) -> VenueSnapshot:
     """
     found: list[object] = []
     for params in session.correction.positions:
-        answer, told = await session.seen("fetch_positions", None, dict(params))
+        answer, told = await session.seen("fetch_positions", None, dict(params), priority=priority)
         listed = _list(session, "fetch_positions", answer)
         _require_all(session, listed, told)
         found += listed

@@ -55,9 +55,9 @@ class Trading:
         await session.ready()
         terms = session.symbol(request.instrument)
         _require_offered(session, request)
-        present = None
+        present, urgent = None, request.reduce_only or request.trigger_price is not None
         if request.order_type not in {"limit", "stop_limit"} and session.correction.market_price:
-            present = await marks.present(session, request.instrument)
+            present = await marks.present(session, request.instrument, Priority.CLOSE if urgent else Priority.REST)
         name = self.client_id(request.client_order_id)
         wire = placing(request, terms, self._named(name), present)
         _require_exact(session, terms.symbol, request)
@@ -71,7 +71,7 @@ class Trading:
             wire.amount,
             wire.price,
             dict(wire.params),
-            urgent=request.reduce_only or request.trigger_price is not None,
+            urgent=urgent,
         )
         try:
             told = report(session.context, rows.as_row(answer, "order"), request=request, name=name, sent_at=sent_at)
@@ -146,7 +146,7 @@ class Trading:
         session = self._session
         await session.ready()
         terms = session.symbol(instrument)
-        part = await snapshots.positions(session)
+        part = await snapshots.positions(session, Priority.CLOSE)
         if part.positions is None:
             raise Malformed(f"The position in {instrument} could not be read: {part.failed}.", remedy="Try again.")
         held = part.positions.get((instrument, position_side))
