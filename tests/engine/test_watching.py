@@ -19,10 +19,12 @@ from trueup.model.errors import JournalFailed, Unavailable
 from trueup.model.events import ReconciliationsCounted
 from trueup.model.identifiers import AccountId
 from trueup.model.venues import Gap
+from trueup.reconcile.policy import Mode, Policies, Policy
 
 PATIENCE_S = 60.0
 RARELY = Rhythm(period_s=3_600.0, after_trade_s=0.0, rest_s=0.001, longest_rest_s=0.002)
 OFTEN = Rhythm(period_s=0.01, after_trade_s=0.0, rest_s=0.001, longest_rest_s=0.002)
+DEFAULT = Policies()
 OTHER = AccountId("paper:two")
 
 
@@ -94,9 +96,11 @@ class Heard:
 
 
 @asynccontextmanager
-async def watched(store: Store, *venues: Venue, rhythm: Rhythm = RARELY) -> AsyncIterator[Heard]:
+async def watched(
+    store: Store, *venues: Venue, rhythm: Rhythm = RARELY, policies: Policies = DEFAULT
+) -> AsyncIterator[Heard]:
     heard, stop = Heard(), asyncio.Event()
-    accounts = [Account(store.ledger(venue.account), venue.connected) for venue in venues]
+    accounts = [Account(store.ledger(venue.account), venue.connected, policies) for venue in venues]
     task = asyncio.create_task(watch(store, accounts, random=Random(1), rhythm=rhythm, told=heard, stop=stop))
     try:
         yield heard
@@ -169,13 +173,28 @@ def test_a_venue_that_hangs_delays_no_other(tmp_path: Path) -> None:
     slow.snapshot = hangs  # type: ignore[method-assign]
 
     async def told() -> None:
-        async with watched(store, slow, quick, rhythm=OFTEN) as heard:
+        async with watched(store, slow, quick, rhythm=replace(OFTEN, together=1)) as heard:
             await heard.until(lambda: heard.triggers(OTHER).count("periodic") >= 3)
             assert heard.triggers() == []
 
     with pytest.MonkeyPatch.context() as patience:
         patience.setattr("trueup.engine.watching.STOP_S", 0.01)
         asyncio.run(told())
+    store.close()
+
+
+def test_who_only_wants_reports_has_nothing_booked(tmp_path: Path) -> None:
+    store, venue = store_at(tmp_path), Venue()
+    reports = Policies(default=Policy(Mode.REPORT))
+
+    async def told() -> None:
+        async with watched(store, venue, rhythm=OFTEN, policies=reports) as heard:
+            await heard.until(lambda: heard.triggers().count("periodic") >= 2)
+            venue.say(fill(9))
+
+    asyncio.run(told())
+    assert store.ledger(ACCOUNT).book.positions() == {}
+    assert venue.opened == 0
     store.close()
 
 

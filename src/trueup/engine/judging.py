@@ -75,6 +75,7 @@ def judge(
     *,
     whole: bool = True,
     defined: Mapping[str, Instrument] | None = None,
+    marks: Mapping[str, Decimal] | None = None,
     stops_required: Collection[str] | None = (),
     tolerances: Tolerances = DEFAULTS,
 ) -> Judged:
@@ -88,12 +89,14 @@ def judge(
         history: The venue's, where it was read.
         whole: Whether the views are asked too, which may have to catch up first, and rows are made for people.
         defined: Terms of instruments that the book does not know.
+        marks: What the venue's earlier answers stated, for positions that it no longer does.
         stops_required: Instruments whose positions need a resting stop; None for all.
         tolerances: How far numbers may lie apart.
     """
     later = later_than(ours, theirs.cut)
     database = database_side(store, ledger.account) if whole and not later else None
     state, quantities = ledger.read(lambda book: (book_side(book, defined), _quantities(book, theirs.cut, later)))
+    state = replace(state, marks={**state.marks, **(marks or {})})
     shown = at_cut(state, quantities, later) if later else state
     comparison = compare(shown, database, theirs, tolerances, table=whole, now=store.clock.now())
     required = state.instruments if stops_required is None else stops_required

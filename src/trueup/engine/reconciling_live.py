@@ -7,6 +7,7 @@ follows is written in one commit with the outcome; after a correction the same a
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -25,7 +26,7 @@ from trueup.model import events as e
 from trueup.model.breaks import BreakKey
 from trueup.model.differences import Comparison, Kind, Status, VenueSnapshot
 from trueup.model.errors import AuthenticationFailed, VenueError
-from trueup.model.facts import fact_key
+from trueup.model.facts import fact_key, order_key
 from trueup.model.identifiers import Seq
 from trueup.model.times import NS_PER_SECOND
 from trueup.ports import LiveVenue
@@ -97,6 +98,7 @@ class Reconciler:
         stops_required: Instruments whose positions need a resting stop at the venue; None for all.
         tolerances: How far numbers may lie apart.
         patience_s: How long the venue may take to answer in one run; then it counts as one that cannot be asked.
+        turns: Shared with other accounts: how many are compared at once. No venue is waited for within a turn.
 
     Attributes:
         last: The newest run; None before the first.
@@ -113,6 +115,7 @@ class Reconciler:
         stops_required: frozenset[str] | None = frozenset(),
         tolerances: Tolerances = DEFAULTS,
         patience_s: float = 60.0,
+        turns: asyncio.Semaphore | None = None,
     ) -> None:
         self.last: Run | None = None
         self._store = store
@@ -123,8 +126,11 @@ class Reconciler:
         self._stops_required = stops_required
         self._tolerances = tolerances
         self._patience_s = patience_s
+        self._turns = turns or asyncio.Semaphore()
+        self._marks: dict[str, Decimal] = {}
         self._sightings: Mapping[BreakKey, Sighting] = {}
         self._agreed = _before(ledger)
+        self._compared_at = ledger.read(_newest)
         self._turn = asyncio.Lock()
 
     async def run(
@@ -151,7 +157,8 @@ class Reconciler:
             unbooked = dry or self._policies.of(self._ledger.account, "").mode is Mode.REPORT
             seen, judged, history = await self._seen(trigger, progress, unbooked=unbooked)
             brought = _brought(seen.news, judged)
-            ended_by = {(subject, sort): one for subject, one in brought.items() for sort in _ENDED_BY_FACTS}
+            why = _brought(await self._news(), judged)
+            ended_by = {(subject, sort): one for subject, one in why.items() for sort in _ENDED_BY_FACTS}
             first = self._settling(judged, seen, doubts, ended_by)
             settled = [first]
             if dry:
@@ -163,6 +170,8 @@ class Reconciler:
                     settled.append(self._settling(judged, seen, doubts, _booked(first.corrected)))
                     await self._settled(settled[1])
                 self._agreed = self._agreed.after(judged)
+                if not seen.snapshot.failed:
+                    self._compared_at = judged.seq, judged.comparison.cut
             self.last = Run(
                 trigger,
                 began,
@@ -210,6 +219,14 @@ class Reconciler:
             judged = await self._judged(seen, history)
         return seen, judged, history
 
+    async def _news(self) -> Sequence[e.Fact]:
+        """What was booked since the last comparison and had happened by its cut: only that can be why they differed."""
+        if self._ledger.read(_nothing_stands):
+            return ()
+        seq, cut = self._compared_at
+        facts = await asyncio.to_thread(recorded_since, self._ledger, seq, 0)
+        return [fact for fact in facts if cut is None or order_key(fact)[0] <= cut]
+
     async def _history(self, seen: Look) -> History | None:
         """The venue's history since both agreed last, read once more; None where it cannot be had."""
         if "venue" in seen.snapshot.failed:
@@ -227,7 +244,11 @@ class Reconciler:
 
     async def _judged(self, seen: Look, history: History | None, *, whole: bool = True) -> Judged:
         """Beside the loop: ten thousand positions take a moment, and so may the journal, in which others go on."""
-        return await asyncio.to_thread(self._compared, seen, history, whole=whole)
+        for (symbol, _), stated in (seen.snapshot.positions or {}).items():
+            if stated.mark_price is not None:
+                self._marks[symbol] = stated.mark_price
+        async with self._turns:
+            return await asyncio.to_thread(self._compared, seen, history, whole=whole)
 
     def _compared(self, seen: Look, history: History | None, *, whole: bool) -> Judged:
         back = LOOK_BACK_NS if whole else GLANCE_BACK_NS
@@ -243,6 +264,7 @@ class Reconciler:
             history,
             whole=whole,
             defined=seen.terms,
+            marks=dict(self._marks),
             stops_required=self._stops_required,
             tolerances=self._tolerances,
         )
@@ -272,6 +294,12 @@ class Reconciler:
 
 def _nothing_stands(book: Book) -> bool:
     return all(record.ended for record in book.breaks.records.values())
+
+
+def _newest(book: Book) -> tuple[Seq, int | None]:
+    """Where the book stood at the newest comparison on record, and its cut."""
+    outcome = book.breaks.outcome
+    return book.breaks.seq, None if outcome is None else outcome.cut
 
 
 class _Agreed(msgspec.Struct, frozen=True):

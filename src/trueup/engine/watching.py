@@ -26,7 +26,7 @@ from trueup.model.events import Fact, FillBooked, ReconciliationsCounted
 from trueup.model.identifiers import AccountId
 from trueup.model.times import NS_PER_SECOND
 from trueup.ports import LiveVenue
-from trueup.reconcile.policy import Policies
+from trueup.reconcile.policy import Mode, Policies
 
 RECONNECTED = "the connection has only just come back"
 """A doubt: nothing is corrected by an answer that may still be catching up."""
@@ -50,7 +50,7 @@ class Rhythm(msgspec.Struct, frozen=True):
     Attributes:
         period_s: Between two runs of one account, give or take ``jitter`` of it.
         after_trade_s: How long fills are collected before they are checked at the venue.
-        together: Runs that go on at once, of all accounts.
+        together: Accounts that are compared at once; venues are waited for by all at once.
         rest_s, longest_rest_s: The pause after a failure, doubled with each one after it up to the longest.
     """
 
@@ -112,7 +112,7 @@ class Watch:
         store: Where its ledger is.
         account: Which.
         rhythm: When it is reconciled.
-        turns: Shared by all watches: how many runs go on at once.
+        turns: Shared by all watches: how many accounts are compared at once.
         random: Spreads runs and retries.
         told: Called with each run, and with what stopped the following.
 
@@ -182,47 +182,55 @@ class Watch:
             await self._rest(failures)
 
     async def _connected(self, venue: LiveVenue) -> None:
-        """Follow and reconcile over one connection, until either fails or somebody stops it."""
-        pace = Pace(pull_s=max(10 * self._rhythm.period_s, Pace().pull_s))  # each run pulls as well
-        follower = Follower(
-            self._account.ledger,
-            venue,
-            random=self._random,
-            pace=pace,
-            acknowledged=self._acknowledged,
-            caught_up=self._caught_up,
-        )
-        following = asyncio.create_task(follower.run(), name=f"following {self.account}")
-        reconciling = asyncio.create_task(self._reconcile(venue, follower), name=f"reconciling {self.account}")
+        """Follow and reconcile over one connection, until either fails or somebody stops it.
+
+        Who only wants reports has nothing booked by following either.
+        """
+        reports_only = self._account.policies.of(self.account, "").mode is Mode.REPORT
+        follower = None if reports_only else self._follower(venue)
+        begun = _at_once() if follower is None else follower.pulled
+        tasks = [asyncio.create_task(self._reconcile(venue, begun), name=f"reconciling {self.account}")]
+        if follower is not None:
+            tasks.append(asyncio.create_task(follower.run(), name=f"following {self.account}"))
         ending = asyncio.create_task(self._ended.wait())
-        tasks = following, reconciling
         try:
             done, _ = await asyncio.wait((*tasks, ending), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            follower.stop()
+            if follower is not None:
+                follower.stop()
             ending.cancel()
             await asyncio.wait(tasks, timeout=STOP_S if self._ended.is_set() else 0)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    async def _reconcile(self, venue: LiveVenue, follower: Follower) -> None:
+    def _follower(self, venue: LiveVenue) -> Follower:
+        return Follower(
+            self._account.ledger,
+            venue,
+            random=self._random,
+            pace=Pace(pull_s=max(10 * self._rhythm.period_s, Pace().pull_s)),  # each run pulls as well
+            acknowledged=self._acknowledged,
+            caught_up=self._caught_up,
+        )
+
+    async def _reconcile(self, venue: LiveVenue, begun: asyncio.Event) -> None:
         reconciler = Reconciler(
             self._store,
             self._account.ledger,
             venue,
             policies=self._account.policies,
             stops_required=self._account.stops_required,
+            turns=self._turns,
         )
-        await follower.pulled.wait()
+        await begun.wait()
         self._why.clear()  # what the first pull brought is what the start is about
         trigger: Trigger = "start"
         try:
             while not self._ended.is_set():
-                async with self._turns:
-                    self.last = await reconciler.run(trigger, doubts=[RECONNECTED] if trigger == "reconnect" else ())
+                self.last = await reconciler.run(trigger, doubts=[RECONNECTED] if trigger == "reconnect" else ())
                 if trigger != "trade":
                     self._due = asyncio.get_running_loop().time() + self._period()
                 self.trouble = ""
@@ -274,6 +282,12 @@ class Watch:
                 await self._ended.wait()
         except TimeoutError:
             return
+
+
+def _at_once() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 async def watch(
