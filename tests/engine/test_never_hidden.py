@@ -190,3 +190,38 @@ def test_a_policy_for_a_break_holds_however_it_shows(tmp_path: Path, quantity: i
         house.run()
     assert (house.state, house.quantity) == ("OPEN", D(1))
     house.store.close()
+
+
+def test_a_break_that_ends_by_what_the_stream_brought_names_that_as_its_cause(tmp_path: Path) -> None:
+    house = House(tmp_path, fill(1))
+    house.holds(2)
+    house.run()
+    house.run()
+    house.venue.facts.append(fill(2))
+    house.ledger.book_facts([fill(2)])
+    house.run()
+    record = house.ledger.book.breaks.records[QTY]
+    assert (record.state, record.cause, record.evidence) == ("AUTO_RESOLVED", "FILL_MISSING", ("fill|2",))
+    house.store.close()
+
+
+def test_what_happened_after_a_break_was_seen_is_not_its_cause(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    opened = e.OpeningBalance(ACCOUNT, "USDC", D(100), START, "o")
+    house.venue.facts = [opened]
+    told = [D(50), D(50), D(103)]
+
+    def state() -> VenueSnapshot:
+        house.cut += SECOND
+        return VenueSnapshot(ACCOUNT, house.cut, {}, {"USDC": told[0]})
+
+    house.venue.state = state
+    house.run()
+    told.pop(0)
+    house.run()
+    told.pop(0)
+    house.venue.facts.append(e.TransferBooked(ACCOUNT, D(3), "USDC", house.cut + 1, "t"))
+    house.run()
+    record = house.ledger.book.breaks.records["USDC", "CASH"]
+    assert (record.state, record.cause) == ("AUTO_RESOLVED", "UNEXPLAINED")
+    house.store.close()
