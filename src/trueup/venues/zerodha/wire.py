@@ -48,10 +48,10 @@ class Wire:
         self._learnt = learnt
         self._stream_url = stream_url
         judge = errors.judging(tokens.remedy)
-        http = client(rest_url)
 
         def transport(windows: tuple[Window, ...]) -> HttpTransport:
-            return HttpTransport("Kite", http, judge, Limiter(windows), clock, self.skew)
+            """With connections of its own: shared, what hangs of one kind could leave none for a cancel."""
+            return HttpTransport("Kite", client(rest_url), judge, Limiter(windows), clock, self.skew)
 
         self._orders = transport(calls.ORDER_LIMITS)
         self._quotes = transport(calls.QUOTE_LIMITS)
@@ -99,7 +99,8 @@ class Wire:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._rest.aclose()
+        for transport in (self._orders, self._quotes, self._rest):
+            await transport.aclose()
 
     def _sign(self, call: Call) -> Call:
         return replace(call, headers={**call.headers, "Authorization": f"token {self.key()}:{self._token()}"})
