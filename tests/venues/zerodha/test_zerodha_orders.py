@@ -91,6 +91,14 @@ def test_states_within_one_second_end_in_the_last(rows: list[dict[str, object]])
     assert folded(rows).open_orders()["1"].price == 101
 
 
+@pytest.mark.parametrize("changed", [{"price": 101}, {"quantity": 20}, {"trigger_price": 99}])
+def test_a_change_within_the_second_of_its_order_is_another_report_and_no_repetition(changed: dict[str, int]) -> None:
+    first, second = (one.report_id for one in reports(order(1), {**order(1), **changed}, request=b"/orders/1"))
+    (again,) = reports(order(1), order(1), request=b"/orders/1")
+    assert first != second
+    assert again.report_id == first
+
+
 def test_words_along_the_way_go_before_their_spelling() -> None:
     rows = [order(1, "VALIDATION PENDING", price=100), order(1, "OPEN", price=101)]
     assert folded(rows).open_orders()["1"].price == folded(rows[::-1]).open_orders()["1"].price == 101

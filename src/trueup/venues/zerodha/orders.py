@@ -75,6 +75,8 @@ def report(row: Row, known: Known) -> OrderReported:
         raise BadInput("filled_quantity", filled, "more than was ordered", remedy="Check the row at its source.")
     at = ist.latest(row, "order_timestamp", "exchange_update_timestamp")
     tag = rows.optional_text(row, "tag")
+    price, trigger = unless_zero(row, "price"), unless_zero(row, "trigger_price")
+    terms = ":".join("" if number is None else canonical(number) for number in (filled, quantity, price, trigger))
     found = OrderReported(
         account=known.account,
         instrument=known.instrument(instruments.key(row)).symbol,
@@ -84,10 +86,10 @@ def report(row: Row, known: Known) -> OrderReported:
         status=ENDED.get(word) or ("partially_filled" if filled else "open"),
         venue_order_id=order,
         venue_time=at,
-        report_id=f"{order}:{word}:{canonical(filled)}:{at}",
+        report_id=f"{order}:{word}:{terms}:{at}",  # within one second it may be changed, and keep its word
         client_order_id=tag,
-        price=unless_zero(row, "price"),
-        trigger_price=unless_zero(row, "trigger_price"),
+        price=price,
+        trigger_price=trigger,
         order_type=_order_type(rows.text(row, "order_type")),
         venue_sequence=min(int(filled), _FILLED_MAX) * _STEPS + _step(word),
     )
