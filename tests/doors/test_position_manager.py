@@ -4,7 +4,7 @@ import gc
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +15,9 @@ from msgspec.structs import replace
 from tests.engine.world import fill
 from trueup import Position, PositionManager, PositionStatus, TradingDatabase
 from trueup.doors.trading_database import journal_beside
-from trueup.model.errors import BadInput, NotFound
+from trueup.engine.ledger import Decide
+from trueup.engine.receipts import Receipt
+from trueup.model.errors import BadInput, NotFound, StoreAway
 from trueup.model.events import Fact, FillBooked, OrderReported, TradeDeclared
 from trueup.model.identifiers import AccountId, Side
 
@@ -291,6 +293,40 @@ def test_managers_that_add_at_the_same_time_are_all_counted(path: Path) -> None:
     assert rows(path, "SELECT size FROM positions") == [("6",)]
     for each in managers:
         each.close()
+
+
+@pytest.mark.parametrize("stands", [False, True], ids=["nothing stands", "it stands"])
+def test_a_call_whose_answer_was_lost_takes_effect_once(
+    manager: PositionManager, monkeypatch: pytest.MonkeyPatch, *, stands: bool
+) -> None:
+    shelf = manager.database.shelf
+    book, commit = shelf.book, shelf.commit
+
+    def lose_trade(account: AccountId, facts: Sequence[Fact]) -> Receipt:
+        answer = book(account, facts) if stands or not isinstance(facts[0], TradeDeclared) else None
+        if answer is None or isinstance(facts[0], TradeDeclared):
+            raise StoreAway("lost")
+        return answer
+
+    def lose_all(account: AccountId, decide: Decide) -> Receipt:
+        if stands:
+            commit(account, decide)
+        raise StoreAway("lost")
+
+    def lost(call: Callable[[], Position], **instead: object) -> Position:
+        with monkeypatch.context() as broken:
+            for name, write in instead.items():
+                broken.setattr(shelf, name, write)
+            with pytest.raises(StoreAway):
+                call()
+        return call()
+
+    manager.add_position(BTC)
+    assert lost(lambda: manager.add_position(BTC), book=lose_trade).size == 1
+    assert lost(lambda: manager.reduce_position("BTC", 0.7, 42_000), book=lose_trade).size == 0.3
+    closed = lost(lambda: manager.close_position("BTC", 43_000), commit=lose_all)
+    assert told(closed.status, closed.size, closed.realized_pnl) == "CLOSED 0.3 300"
+    assert manager.get_all_positions() == []
 
 
 def test_trades_of_many_threads_all_count(manager: PositionManager) -> None:

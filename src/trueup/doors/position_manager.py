@@ -4,7 +4,7 @@ Nothing here sends an order. What a program says is a declared trade, which the 
 comes, whether before or after it was said.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import count
@@ -46,6 +46,13 @@ Prices = Callable[[Sequence[str]], Mapping[str, Number]]
 """Asked for the prices of some assets; those that it does not know are left out."""
 
 
+class _Said(msgspec.Struct, frozen=True):
+    """A trade that somebody made, and the position that it is in."""
+
+    trade: TradeDeclared
+    position_id: str
+
+
 class PositionManager:
     """Keeps the positions of a program. Each change is durable when the call returns. Threads may share a manager.
 
@@ -65,7 +72,8 @@ class PositionManager:
         self._shelf = self.database.shelf
         self._numbers = count(1)
         self._instance = f"{gethostname()}:{getpid()}:{self._shelf.now()}:{next(_MANAGERS)}"
-        self._declared: Unanswered[TradeDeclared] = Unanswered()
+        self._declared: Unanswered[_Said] = Unanswered()
+        self._closing: Unanswered[Position] = Unanswered()
         self._archived_until = 0
         if prices is not None and (held := self.get_all_positions()):
             self.update_position_prices(prices(sorted({position.asset for position in held})))
@@ -102,9 +110,9 @@ class PositionManager:
         terms = terms_in(self._shelf, account, wanted.asset, self._manager.settings.currency)
         when = None if wanted.opened_at is None else parse_time(wanted.opened_at, "opened_at")
         self._note(account, terms, wanted)  # before the trade: who is cut off between the two may say it all again
-        self._declare(account, terms, wanted.size, wanted.entry_price, when=when)
-        self.database.changed([terms.symbol])
-        return self._held(default_id(terms.symbol, "net"), account)
+        name, size, price = default_id(terms.symbol, "net"), wanted.size, wanted.entry_price
+        call = ("add", account, name, size, price, when)
+        return self._booked_once(call, lambda: self._said(account, terms, (name, "net"), (size, price), when))
 
     def reduce_position(self, asset: str, size: Number, price: Number, *, venue: str | None = None) -> Position:
         """Book that a part of a position was closed.
@@ -123,17 +131,10 @@ class PositionManager:
             BadInput: It is not that large, or held at several venues.
             StoreAway: The store is away; the same call again takes effect once.
         """
-        held = self._only(asset, venue)
         part, paid = number(size, "size"), _positive(price, "price")
-        if not ZERO < part <= abs(held.size):
-            problem = f"{held.asset} holds {abs(held.size)}"
-            raise BadInput("size", size, problem, remedy="Reduce by no more than that.")
-        if part == abs(held.size):
-            return self.close_position(asset, price, venue=venue)
-        account, terms = AccountId(held.account), self._terms_of(held)
-        self._declare(account, terms, part.copy_sign(-held.size), paid, position_id=held.position_id)
-        self._mark([(account, terms, paid)])
-        return self._held(held.position_id, account)
+        return self._booked_once(
+            ("reduce", asset, venue, part, paid), lambda: self._reduction(asset, venue, part, paid)
+        )
 
     def close_position(self, asset: str, close_price: Number, *, venue: str | None = None) -> Position:
         """Book that a position was closed.
@@ -147,9 +148,15 @@ class PositionManager:
             BadInput: It is held at several venues.
             StoreAway: The store is away; the same call again takes effect once.
         """
-        held, paid = self._only(asset, venue), _positive(close_price, "close_price")
-        self._manager.get_position(held.position_id, held.account)  # what is closed is what is held now
-        after = self._manager.close_position(held.position_id, paid, account=held.account, current_price=paid)
+        paid = _positive(close_price, "close_price")
+        call = (asset, venue, paid)
+        held = self._closing.take(call) or self._only(asset, venue)
+        try:
+            self._manager.get_position(held.position_id, held.account)  # what is closed is what is held now
+            after = self._manager.close_position(held.position_id, paid, account=held.account, current_price=paid)
+        except StoreAway:
+            self._closing.remember(call, held)
+            raise
         self.database.changed([held.asset])
         return msgspec.structs.replace(
             held,
@@ -287,21 +294,28 @@ class PositionManager:
     def _archived(self, position: Position) -> bool:
         return position.updated_at is not None and parse_time(position.updated_at, "updated_at") < self._archived_until
 
-    def _declare(
+    def _reduction(self, asset: str, venue: str | None, part: Decimal, price: Decimal) -> _Said:
+        held = self._only(asset, venue)
+        if not ZERO < part <= abs(held.size):
+            problem = f"{held.asset} holds {abs(held.size)}"
+            raise BadInput("size", part, problem, remedy="Reduce by no more than that.")
+        account, terms = AccountId(held.account), self._terms_of(held)
+        known = self._manager.get_position(held.position_id, account)
+        side = "net" if known is None else known.position_side
+        self._mark([(account, terms, price)])
+        return self._said(account, terms, (held.position_id, side), (part.copy_sign(-held.size), price), None)
+
+    def _said(
         self,
         account: AccountId,
         terms: Instrument,
-        size: Decimal,
-        price: Decimal,
-        *,
-        position_id: str = "",
-        when: int | None = None,
-    ) -> None:
-        """Book that somebody traded a signed size; the same call again, where its answer was lost, books it once."""
-        part = self._manager.get_position(position_id, account) if position_id else None
-        side = "net" if part is None else part.position_side
-        call = (account, terms.symbol, position_id, size, price, when)
-        made = self._declared.take(call) or TradeDeclared(
+        position: tuple[str, str],
+        traded: tuple[Decimal, Decimal],
+        when: int | None,
+    ) -> _Said:
+        """That a signed size was traded at a price, in a position of a name and side."""
+        (name, side), (size, price) = position, traded
+        trade = TradeDeclared(
             account,
             terms.symbol,
             side,
@@ -311,18 +325,27 @@ class PositionManager:
             self._shelf.now() if when is None else when,
             f"{terms.symbol}:{next(self._numbers)}:{self._instance}",
             AUTHOR,
-            strategy_of(position_id or default_id(terms.symbol, side), terms.symbol, side),
+            strategy_of(name, terms.symbol, side),
             terms.version,
         )
+        return _Said(trade, name)
+
+    def _booked_once(self, call: Hashable, say: Callable[[], _Said]) -> Position:
+        """Book a trade; where the same call was made before and never answered, that very one, not another."""
+        said = self._declared.take(call) or say()
+        trade = said.trade
         try:
-            self._shelf.ledger(account).read(lambda book: book.admit(made))  # a refusal is the caller's own
-            (fate,) = self._shelf.book(account, [made]).fates
+            self._shelf.ledger(trade.account).read(lambda book: book.admit(trade))  # a refusal is the caller's own
+            (fate,) = self._shelf.book(trade.account, [trade]).fates
+            self.database.changed([trade.instrument])
+            held = self._held(said.position_id, trade.account)
         except StoreAway:
-            self._declared.remember(call, made)
+            self._declared.remember(call, said)
             raise
         if fate not in {Fate.BOOKED, Fate.ALREADY}:
             remedy = "Look at what was put aside: trueup journal show --kind quarantined."
-            raise BadInput("declaration_id", made.declaration_id, "another trade has it", remedy=remedy)
+            raise BadInput("declaration_id", trade.declaration_id, "another trade has it", remedy=remedy)
+        return held
 
     def _note(self, account: AccountId, terms: Instrument, wanted: Position) -> None:
         """Keep what no trade tells: leverage, liquidation price, the price now."""
