@@ -122,6 +122,44 @@ def test_an_order_that_goes_out_by_get_is_not_sent_again_over_another_connection
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("then", ["fapiPrivateGetIncome", "fapiPrivatePostLeverage"])
+def test_an_error_of_what_ccxt_asks_for_after_an_order_is_no_refusal_of_the_order(then: str) -> None:
+    """Some of ccxt's classes place an order in more steps than one, and a later one may be refused."""
+
+    async def main() -> None:
+        async with binance() as (venue, replay):
+            exchange = venue._exchange
+            placed = exchange.create_order
+
+            async def in_two_steps(*arguments: object) -> object:
+                await placed(*arguments)
+                return await getattr(exchange, then)({})
+
+            exchange.create_order = in_two_steps
+            replay.answers[PLACED] = saved({"symbol": "BTCUSDT", "orderId": 1, "status": "NEW"})
+            replay.answers["GET /fapi/v1/income"] = saved({"code": -2015, "msg": "Invalid API-key, IP."})
+            with pytest.raises(OutcomeUnknown):
+                await venue.place(ORDER)
+            assert PLACED in {f"{one.method} {one.path}" for one in replay.asked}
+
+    asyncio.run(main())
+
+
+def test_an_order_that_ccxt_cannot_make_was_surely_not_placed() -> None:
+    async def main() -> None:
+        async with binance() as (venue, replay):
+
+            async def broken(*_arguments: object) -> object:
+                raise TypeError("a defect of ccxt's")
+
+            venue._exchange.create_order = broken
+            with pytest.raises(Rejected, match="Nothing was sent"):
+                await venue.place(ORDER)
+            assert not any(one.method == "POST" for one in replay.asked)
+
+    asyncio.run(main())
+
+
 def test_an_order_that_never_left_may_be_sent_again() -> None:
     async def main() -> None:
         async with binance() as (venue, _):

@@ -55,12 +55,14 @@ class Permit(msgspec.Struct):
         orders: Whether it may place, change or cancel an order.
         urgent: Whether it goes ahead of the rate limiter.
         sent: Whether an order's request left, as far as we know.
+        beyond: Whether something else was asked for after that: an error may be of that alone.
         answers: What the venue answered, by the path of each request.
     """
 
     orders: bool = False
     urgent: bool = False
     sent: bool = False
+    beyond: bool = False
     answers: list[tuple[str, object]] = msgspec.field(default_factory=list)
 
 
@@ -114,6 +116,7 @@ class Admitting:
         """
         known = endpoints(cast("Hashable", type(self)))
         permit = permitted()
+        permit.beyond = permit.sent
         if endpoint in known.reads:
             return
         if permit.orders and endpoint in known.orders and _plain(params):

@@ -193,14 +193,9 @@ class Session:
             with permitting(permit):
                 async with asyncio.timeout(wait_s):
                     answer: object = await getattr(self.exchange, method)(*arguments)
-        except Malformed as error:  # no JSON where an answer should be
-            self.breaker.failed()
-            if permit.sent:
-                raise OutcomeUnknown(error.message, remedy="Look it up before sending anything again.") from error
-            raise
-        except VenueError:  # of our own gate
-            self.breaker.abandoned()
-            raise
+        except VenueError as error:  # of our own gate, or no JSON where an answer should be
+            (self.breaker.failed if isinstance(error, Malformed) else self.breaker.abandoned)()
+            raise _of_order(error) if permit.sent else error
         except Exception as error:  # noqa: BLE001 - whatever ccxt raises has a meaning
             told = self.judged(method, error, order_left=permit.orders and permit.sent)
             self.health.failed(told)
@@ -208,6 +203,10 @@ class Session:
                 self.breaker.failed()
             else:
                 self.breaker.succeeded()
+            if permit.beyond:
+                told = _of_order(told)
+            elif permit.orders and not permit.sent and isinstance(told, Malformed):
+                told = Rejected(told.message, remedy="Nothing was sent: ccxt cannot make this order.")
             raise told from None  # ccxt's own message holds addresses with signatures
         except BaseException:
             self.breaker.abandoned()
@@ -218,6 +217,16 @@ class Session:
 
 
 _FAILURES = frozenset({"TimeoutError", "RequestTimeout", "ExchangeNotAvailable", "NetworkError"})
+
+
+def _of_order(error: VenueError) -> OutcomeUnknown:
+    """What an error leaves open once the order itself has left."""
+    return OutcomeUnknown(
+        error.message,
+        remedy="Look it up before sending anything again.",
+        venue_code=error.venue_code,
+        venue_text=error.venue_text,
+    )
 
 
 def _sided(row: Row) -> bool:
