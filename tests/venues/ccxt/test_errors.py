@@ -223,6 +223,15 @@ def test_no_message_holds_the_query_of_an_address_or_a_credential() -> None:
     assert "the-key" not in str(told)
 
 
+@pytest.mark.parametrize("words", ["Connection to {} timed out", "400, message='no', url='{}'", "{}?listenKey=pqia91"])
+def test_no_message_holds_the_key_that_a_stream_is_listened_to_by(words: str) -> None:
+    told = str(
+        judge(ValueError(words.format("wss://f.example:9443/ws/pqia91")), where="", order_left=False, secrets=[])
+    )
+    assert "wss://f.example:9443" in told
+    assert "pqia91" not in told
+
+
 def test_a_venue_that_keeps_failing_is_left_alone_but_for_what_is_urgent() -> None:
     async def main() -> None:
         async with binance() as (venue, replay):

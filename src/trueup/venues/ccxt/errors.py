@@ -42,6 +42,7 @@ NEVER_LEFT = ("ClientConnectorError", "ConnectionTimeoutError")
 WORDS_MAX = 300
 
 _QUERY = re.compile(r"(https?://[^\s?]*)\?\S*")
+_STREAM = re.compile(r"(wss?://[^\s/?'\"]*)[/?][^\s'\"]*")
 _LOOK = "It may have taken effect: look it up before sending anything again."
 
 
@@ -71,8 +72,11 @@ def judge(error: Exception, *, where: str, order_left: bool, secrets: Sequence[s
 
 
 def hidden(text: str, secrets: Sequence[str]) -> str:
-    """A text without the queries of addresses, which carry signatures, and without any credential."""
-    text = _QUERY.sub(r"\1", text)
+    """A text without any credential.
+
+    Queries of addresses carry signatures, and paths of streams the keys that whoever has them may listen by.
+    """
+    text = _STREAM.sub(r"\1", _QUERY.sub(r"\1", text))
     for secret in secrets:
         if secret:
             text = text.replace(secret, "<secret>")
