@@ -195,7 +195,9 @@ class Session:
                     answer: object = await getattr(self.exchange, method)(*arguments)
         except VenueError as error:  # of our own gate, or no JSON where an answer should be
             (self.breaker.failed if isinstance(error, Malformed) else self.breaker.abandoned)()
-            raise _of_order(error) if permit.sent else error
+            if permit.sent:
+                raise _of_order(error) from error
+            raise
         except Exception as error:  # noqa: BLE001 - whatever ccxt raises has a meaning
             told = self.judged(method, error, order_left=permit.orders and permit.sent)
             self.health.failed(told)
