@@ -11,6 +11,7 @@ import msgspec
 from trueup.model.differences import VenuePosition, VenueSnapshot
 from trueup.model.errors import Malformed, VenueError
 from trueup.model.identifiers import PositionKey
+from trueup.model.instruments import Instrument
 from trueup.model.numbers import exact
 from trueup.venues import rows
 from trueup.venues.coinbase import calls, orders, state
@@ -44,13 +45,18 @@ async def snapshot(session: Session, *, futures: bool) -> VenueSnapshot:
     return merge_snapshots([part for part, _ in read])
 
 
-async def held(session: Session, symbol: str, priority: Priority) -> VenuePosition | None:
-    """The position in a future; None where it is flat. Raises :class:`VenueError`."""
-    part = await _futures(session, priority)
-    if part.positions is None:
-        raise Malformed(f"The position in {symbol} could not be read: {part.failed}.", remedy="Try again.")
-    key: PositionKey = (symbol, "net")
-    return part.positions.get(key)
+async def held(session: Session, instrument: Instrument, priority: Priority) -> VenuePosition | None:
+    """The position in a future, whatever rows of others hold; None where it is flat. Raises :class:`VenueError`."""
+    call, product_id = calls.positions(priority), instrument.native_symbol
+    items = of_answer(call, (await session.ask(call)).body, lambda row: rows.records(row, "positions"))
+    of_it = [row for row in items if not (isinstance(row, dict) and row.get("product_id") not in {None, product_id})]
+    with exact():
+        positions, _, refused = state.held(session.context(call.path), of_it)
+    if refused:
+        problem = f"{refused[0].field}={refused[0].value!r}: {refused[0].problem}"
+        raise Malformed(f"The position in {instrument.symbol} could not be read: {problem}.", remedy="Try again.")
+    key: PositionKey = (instrument.symbol, "net")
+    return positions.get(key)
 
 
 async def _wallets(session: Session) -> VenueSnapshot:
@@ -60,14 +66,14 @@ async def _wallets(session: Session) -> VenueSnapshot:
         return _stated(state.read_accounts(session.context("accounts"), {"accounts": listed}).snapshot, cut)
 
 
-async def _futures(session: Session, priority: Priority = Priority.RECONCILE) -> VenueSnapshot:
-    call, cut = calls.positions(priority), session.venue_now()
+async def _futures(session: Session) -> VenueSnapshot:
+    call, cut = calls.positions(), session.venue_now()
     body = (await session.ask(call)).body
     items = of_answer(call, body, lambda row: rows.records(row, "positions"))
     with exact():
         reading = state.read_positions(session.context("cfm/positions"), items)
     unmapped = {} if reading.snapshot is None else reading.snapshot.unmapped
-    if not priority.urgent and await session.learn((), unmapped):
+    if await session.learn((), unmapped):
         with exact():
             reading = state.read_positions(session.context("cfm/positions"), items)
     return _stated(reading.snapshot, cut)

@@ -117,7 +117,7 @@ class Trading:
                 remedy="Futures have one position, net; coins are sold.",
                 venue_code=_NOTHING_HELD,
             )
-        position = await held(self._session, symbol, Priority.CLOSE)
+        position = await held(self._session, instrument, Priority.CLOSE)
         if position is None:
             raise Rejected(f"{symbol} is flat.", remedy="There is nothing to close.", venue_code=_NOTHING_HELD)
         request = OrderRequest(
@@ -162,7 +162,7 @@ class Trading:
             if request.buys:
                 raise placement.no_form("reduce_only", "true", "a buy adds to the coins held")
             return request  # more than the coins there are cannot be sold
-        position = await held(self._session, request.instrument, _priority(request))
+        position = await held(self._session, instrument, _priority(request))
         quantity = ZERO if position is None else position.quantity
         if not quantity or (quantity > ZERO) is request.buys:
             raise placement.no_form("reduce_only", "true", f"{canonical(quantity)} is held, which it would not reduce")

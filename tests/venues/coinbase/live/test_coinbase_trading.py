@@ -289,9 +289,9 @@ def test_coins_are_sold_no_further_than_they_go() -> None:
     assert script.whats()[0] == "POST orders"
 
 
-def test_a_position_that_cannot_be_read_is_not_taken_for_flat() -> None:
-    broken = {"positions": [held("LONG", "many")]}
-    error, _ = refused(closing("1"), **{"GET cfm/positions": broken})
+@pytest.mark.parametrize("row", [held("LONG", "many"), {**held("LONG", "1"), "product_id": None}, "cut off"])
+def test_a_position_that_cannot_be_read_is_not_taken_for_flat(row: object) -> None:
+    error, _ = refused(closing("1"), **{"GET cfm/positions": {"positions": [row]}})
     assert isinstance(error, Malformed)
 
 
@@ -445,6 +445,20 @@ def test_a_close_is_of_what_is_held() -> None:
     report = run(lambda venue: venue.close(FUTURE_SYMBOL, "net", "a-1"), script)
     assert script.last(CLOSE).body == {"client_order_id": MINE, "product_id": FUTURE, "size": "3"}
     assert (report.status, report.side) == ("filled", "buy")
+
+
+def test_a_position_is_closed_whatever_rows_of_others_hold() -> None:
+    filled = order("o-1", product_id=FUTURE, status="FILLED", filled_size="3")
+    filled["order_configuration"] = {"market_market_ioc": {"base_size": "3"}}
+    others = [{**held("LONG", "many"), "product_id": "ET-24APR26-CDE"}]
+    answers = {
+        "GET cfm/positions": {"positions": [*others, held("LONG", "3")]},
+        CLOSE: accepted(),
+        "GET order": {"order": filled},
+    }
+    script = Script(**answers)
+    run(lambda venue: venue.close(FUTURE_SYMBOL, "net", "a-1"), script)
+    assert script.last(CLOSE).body["size"] == "3"
 
 
 @pytest.mark.parametrize(("symbol", "side"), [(FUTURE_SYMBOL, "net"), (FUTURE_SYMBOL, "long"), (BTC, "net")])
