@@ -247,10 +247,10 @@ class ExchangeReconciliationManager:
         return _outcome(run)
 
     def _exchange(self, outcome: Reconciled, shares: Mapping[str, Share]) -> dict[str, Any]:
-        ledger = self.database.shelf.ledger(outcome.account)
+        held_there = read_positions(self.database.shelf, outcome.account)
         share = shares.get(outcome.account.partition(":")[0])
         return {
-            "positions": [position.to_dict() for position in ledger.read(read_positions) if position.is_open],
+            "positions": [position.to_dict() for position in held_there if position.is_open],
             "allocation": None if share is None or share.actual is None else float(share.actual),
             "timestamp": self._now(),
             "status": outcome.status.value,

@@ -274,7 +274,7 @@ class PositionManager:
         return self._manager.settings.account.partition(":")[2]
 
     def _positions(self, account: AccountId) -> list[Position]:
-        return self._shelf.ledger(account).read(read_positions)
+        return read_positions(self._shelf, account)
 
     def _only(self, asset: str, venue: str | None) -> Position:
         found = self.get_position(asset, venue=venue)
@@ -283,7 +283,7 @@ class PositionManager:
         return found
 
     def _held(self, position_id: str, account: AccountId) -> Position:
-        found = [position for position in self._positions(account) if position.position_id == position_id]
+        found = read_positions(self._shelf, account, [position_id])
         if not found:
             raise NotFound(f"{account} holds no {position_id!r}.", remedy="See get_all_positions().")
         return found[0]

@@ -1,23 +1,32 @@
-"""The positions of a book as :class:`trueup.doors.position.Position`, each the part that one strategy holds. Pure."""
+"""The positions of a ledger as :class:`trueup.doors.position.Position`, each the part that one strategy holds."""
+
+from collections.abc import Collection
 
 from trueup.book.book import Book
 from trueup.doors.exact import shown
 from trueup.doors.position import Position, PositionStatus
-from trueup.doors.readings import PortfolioPosition, read_book
+from trueup.doors.readings import PortfolioPosition
+from trueup.doors.shelf import Shelf
+from trueup.model.identifiers import AccountId
 from trueup.model.positions import Position as Held
 
 
-def read_positions(book: Book) -> list[Position]:
-    """Every position that was ever traded, flat ones included, by name."""
-    found = []
-    for name, part in sorted(read_book(book).positions.items()):
-        held = book.position(part.instrument, part.position_side)
-        if held is not None:
-            found.append(_position(name, part, held))
-    return found
+def read_positions(shelf: Shelf, account: AccountId, names: Collection[str] | None = None) -> list[Position]:
+    """Every position that was ever traded, flat ones included, by name; those of some names where they are given.
+
+    Raises:
+        StoreAway: The store is away.
+    """
+    parts = shelf.read(account).positions
+    wanted = [parts[name] for name in sorted(parts if names is None else parts.keys() & set(names))]
+
+    def read(book: Book) -> list[tuple[PortfolioPosition, Held | None]]:
+        return [(part, book.position(part.instrument, part.position_side)) for part in wanted]
+
+    return [_position(part, held) for part, held in shelf.ledger(account).read(read) if held is not None]
 
 
-def _position(name: str, part: PortfolioPosition, held: Held) -> Position:
+def _position(part: PortfolioPosition, held: Held) -> Position:
     stated = part.leverage if held.leverage is None else shown(held.leverage)
     return Position(
         asset=part.instrument,
@@ -34,6 +43,6 @@ def _position(name: str, part: PortfolioPosition, held: Held) -> Position:
         closed_at=None if part.quantity else part.updated_at,
         updated_at=part.updated_at,
         account=part.account,
-        position_id=name,
+        position_id=part.position_id,
         terms=held.instrument,
     )
