@@ -205,7 +205,12 @@ class History:
             answer = await self._wire.ask(LOG, params)
             token, newest = _page(answer)
             newest = max(place.newest, newest)
-            if token and token != place.token:
+            if token and token == place.token:
+                raise Malformed(
+                    f"{LOG}: {currency} goes on by the token that was just given, so the older entries cannot be had.",
+                    remedy="Ask again; nothing before it is passed over.",
+                )
+            if token:
                 place = replace(place, token=token, newest=newest)
             else:
                 end = _settled(place.until - AHEAD_MS)

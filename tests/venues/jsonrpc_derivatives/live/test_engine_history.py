@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -177,6 +178,16 @@ def test_the_log_is_read_backwards_by_its_token(monkeypatch: pytest.MonkeyPatch)
     assert [params.get("continuation") for params in script.of(LOG)] == [None, 5, 3, 1]
     assert len({params["end_timestamp"] for params in script.of(LOG)}) == 1
     assert len(keys(found)) == 7
+
+
+def test_a_log_that_goes_on_by_the_token_that_was_just_given_is_not_taken_for_its_end() -> None:
+    """Else the cursor would pass by everything that is older than the page."""
+    rows = [entry(number, ms=MS - 90_000 + number) for number in range(1, 8)]
+    script = Script()
+    told = log_of(rows, 2)
+    script.answers[LOG] = lambda params: {**cast("Row", told({**params, "continuation": 5})), "continuation": 5}
+    with pytest.raises(Malformed, match="token that was just given"):
+        pulled(script)
 
 
 def test_a_pull_that_was_cut_off_within_a_window_goes_on_there_and_then_up_to_now() -> None:
