@@ -38,7 +38,7 @@ class History:
         clock: Ours; the trading day is that of the venue's clock, as far as it is known.
 
     Attributes:
-        cursor: Behind the newest capture; None before the first.
+        cursor: Behind the newest capture that went on from the one before; None before the first.
         lacking: What its trades lacked, in sentences.
     """
 
@@ -74,18 +74,20 @@ class History:
         asked_at = self.now
         before = None if cursor is None else capture.decode(cursor)
         begins = before is None or before.begins
+        moves = not begins or self.cursor is None  # else it is only looked back at, and books nothing that was missed
         fresh = self._reader.fork()
         net = await self._net(fresh)
         day = capture.trading_day(asked_at)
         reached = Cursor(day.isoformat()) if before is None or begins else capture.follows(before, asked_at, markets)
         if begins:
             yield await self._opened(fresh, net, day), capture.encode(reached)
-        self.cursor = reached
+        self.cursor = reached if moves else self.cursor
         reported = await self._read(fresh, calls.ORDERS)
         yield with_terms(reported.facts, fresh.known), capture.encode(reached)
         traded, self.lacking = await self._trades(fresh, reported)
         if not self.lacking:
-            self.cursor = reached = capture.captured(reached, asked_at)
+            reached = capture.captured(reached, asked_at)
+            self.cursor = reached if moves else self.cursor
         self._refused += [*reported.refused, *traded.refused]
         yield with_terms(traded.facts, fresh.known), capture.encode(reached)
 

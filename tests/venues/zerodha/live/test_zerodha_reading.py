@@ -138,6 +138,22 @@ def test_a_missed_day_is_alarmed_until_it_is_old_and_kept_in_the_journal(tmp_pat
         with_store.close()
 
 
+def test_looking_back_makes_up_for_no_day_that_was_missed() -> None:
+    loopback = carried()
+
+    async def story(venue: ZerodhaVenue) -> None:
+        _, cursor = await pulled(venue)
+        loopback.clock.skip(72)
+        await pulled(venue, cursor)
+        before = [warning for warning in venue.warnings if "missing" in warning]
+        await pulled(venue, await venue.cursor_at(loopback.clock.now()))
+        await pulled(venue)
+        assert [warning for warning in venue.warnings if "missing" in warning] == before
+        assert len(before) == 1
+
+    run(loopback, story)
+
+
 def test_trades_that_the_orders_tell_of_are_waited_for() -> None:
     loopback = carried()
     loopback.say("GET /trades", (200, []), (200, []))
