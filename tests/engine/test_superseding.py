@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from tests.engine.test_reconciler import FREELY, House, old_answers_count
 from tests.engine.world import ACCOUNT, START, declared, fill, opening
+from trueup.engine import door
 from trueup.model import events as e
 
 __all__ = ["old_answers_count"]
@@ -54,4 +55,26 @@ def test_an_adjusted_balance_gives_nothing_back_for_what_its_opening_has_counted
     for at in (2, 7):
         house.ledger.book_facts([e.TransferBooked(ACCOUNT, D(3), "USDC", START + at, f"t{at}")])
         assert house.ledger.book.balances()["USDC"].total == 110
+    house.store.close()
+
+
+def test_facts_that_came_after_an_adjustment_cost_what_they_cost_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path, fill(1), policies=FREELY)
+    house.holds(4)
+    house.run()
+    house.run()
+    house.start_again()
+    asked: list[e.Fact] = []
+
+    def counted(_: object, fact: e.Fact, *_more: object, **_named: object) -> tuple[()]:
+        asked.append(fact)
+        return ()
+
+    monkeypatch.setattr(door, "taken_back", counted)
+    late, newer = fill(3), fill(4, at=5_000)
+    house.ledger.book_facts([newer])
+    house.ledger.book_facts([late])
+    assert asked == [late]
     house.store.close()

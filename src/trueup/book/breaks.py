@@ -19,8 +19,10 @@ from trueup.model.events import (
     BreakMoved,
     Compared,
     Corrected,
+    Fact,
     Restricted,
 )
+from trueup.model.facts import order_key
 from trueup.model.identifiers import Seq
 from trueup.model.times import NS_PER_SECOND
 
@@ -48,7 +50,8 @@ class Breaks:
     """
 
     __slots__ = (
-        "_ends", "adjustments", "approvals", "corrections", "outcome", "proposed", "records", "restriction", "seq",
+        "_adjusted_until", "_ends", "adjustments", "approvals", "corrections", "outcome", "proposed", "records",
+        "restriction", "seq",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -57,6 +60,7 @@ class Breaks:
         self.records: dict[BreakKey, BreakRecord] = {}
         self.corrections: list[Corrected] = []
         self.adjustments: dict[str, AdjustmentBooked] = {}
+        self._adjusted_until = -1
         self.proposed: dict[BreakKey, AdjustmentProposed] = {}
         self.approvals: dict[str, tuple[str, ...]] = {}
         self.restriction: Restricted | None = None
@@ -76,8 +80,10 @@ class Breaks:
         """Whether an outcome says no more than the newest one recorded."""
         return self.outcome is not None and _said(self.outcome) == _said(outcome)
 
-    def take_up(self, records: Iterable[BreakRecord]) -> None:
-        """Go on with breaks out of a snapshot."""
+    def take_up(self, records: Iterable[BreakRecord], adjustments: dict[str, AdjustmentBooked]) -> None:
+        """Go on with breaks and adjustments out of a snapshot."""
+        self.adjustments = adjustments
+        self._adjusted_until = max((one.venue_time for one in adjustments.values()), default=-1)
         self.records = {one.key: one for one in records}
         self._ends = [(one.moved_at, one.key) for one in self.records.values() if one.ended]
         heapify(self._ends)
@@ -85,6 +91,11 @@ class Breaks:
     def known(self, at: int) -> dict[BreakKey, BreakRecord]:
         """Those that stand, and those that ended less than a day before a time of ours."""
         return {key: record for key, record in self.records.items() if not _forgotten(record, at)}
+
+    def reached_by(self, facts: Iterable[Fact]) -> bool:
+        """Whether any of some facts happened by the cut of an adjustment: only these can have been part of one."""
+        until = self._adjusted_until
+        return until >= 0 and any(order_key(fact)[0] <= until for fact in facts)
 
     def refuse(self, event: BreakEvent) -> None:
         """Refuse what does not follow from what is known. Raises :class:`BadInput`."""
@@ -107,6 +118,7 @@ class Breaks:
                 self._withdraw((event.subject, event.sort))
                 if event.adjustment is not None:
                     self.adjustments[event.adjustment.adjustment_id] = event.adjustment
+                    self._adjusted_until = max(self._adjusted_until, event.adjustment.venue_time)
             case AdjustmentProposed():
                 self._withdraw((event.subject, event.sort))
                 self.proposed[event.subject, event.sort] = event

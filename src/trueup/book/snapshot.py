@@ -250,9 +250,8 @@ def restore(data: bytes, history: History | None = None) -> Book:
 
 def _restore_breaks(book: Book, record: _WatchedRecord) -> None:
     breaks = book.breaks
-    breaks.take_up(record.breaks)
+    breaks.take_up(record.breaks, record.adjustments)
     breaks.corrections = record.corrections
-    breaks.adjustments = record.adjustments
     breaks.proposed = {(one.subject, one.sort): one for one in record.proposed}
     breaks.approvals = record.approvals
     breaks.restriction = record.restriction

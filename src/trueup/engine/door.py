@@ -71,7 +71,8 @@ class Door:
         """
         refusals = self._book.refusals(facts)
         book = self._book
-        if not (booked or twins or refusals or book.declarations or book.breaks.adjustments) and only_fills(facts):
+        late = book.breaks.reached_by(facts)
+        if not (booked or twins or refusals or book.declarations or late) and only_fills(facts):
             places = {key: place for place, key in enumerate(keys)}
             if len(places) == len(keys):  # new fills, all different: there is nothing to decide
                 self.events, self.keys, self.fates = list(facts), places, [Fate.BOOKED] * len(facts)
@@ -131,7 +132,7 @@ class Door:
     def _take_back(self, fact: e.Fact, decisions: Sequence[e.Event]) -> None:
         """What the fact brings of an adjustment that stood for it: once all its facts are there, nothing is left."""
         adjustments = self._book.breaks.adjustments
-        if adjustments:
+        if adjustments and (decisions or self._book.breaks.reached_by((fact,))):
             symbols = {getattr(one, "instrument", "") for one in (fact, *adjustments.values())}
             known = {symbol: found for symbol in symbols if (found := self._book.terms(symbol)) is not None}
             replaced = list(_replaced(fact, decisions, self._book))

@@ -285,9 +285,9 @@ class Ledger:
         Where fills confirm declared trades or take adjustments back, more is written than was offered. And a failure is
         that caller's whose fills they are: served alone, it meets it again, and the others find what was staged there.
         """
-        if self.failed is not None or self.book.declarations or self.book.breaks.adjustments:
-            return False
         parts = [cast("Facts", offer.task).facts for offer in offers]
+        if self.failed is not None or self.book.declarations or any(map(self.book.breaks.reached_by, parts)):
+            return False
         first = Seq(self.book.seq + 1)
         try:
             fates = self._new_facts(list(chain.from_iterable(parts)))
