@@ -6,7 +6,7 @@ from trueup.model.errors import BadInput
 from trueup.model.venues import Mark
 from trueup.venues import rows
 from trueup.venues.rows import Row
-from trueup.venues.zerodha import answers, calls
+from trueup.venues.zerodha import answers, calls, ticks
 from trueup.venues.zerodha.finding import Ask
 from trueup.venues.zerodha.instruments import Key, Terms
 from trueup.venues.zerodha.known import Known
@@ -36,9 +36,9 @@ class Prices:
         self._listing = listing
 
     def tokens(self) -> list[int]:
-        """Of all that the account met and is traded today."""
+        """Of all that the account met and is traded today, where the stream's prices can be read."""
         found = (self._terms(instrument.symbol) for instrument in self._known.instruments())
-        return list(dict.fromkeys(terms.token for terms in found if terms is not None))
+        return list(dict.fromkeys(one.token for one in found if one is not None and ticks.readable(one.token)))
 
     async def marks(self, symbols: Sequence[str], *, streaming: bool) -> Sequence[Mark]:
         """Last prices; what is not traded today is left out.

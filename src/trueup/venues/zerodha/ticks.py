@@ -81,6 +81,11 @@ def frame(data: bytes) -> list[Tick]:
     return [] if len(data) == 1 else [packet(part) for part in packets(data)]
 
 
+def readable(token: int) -> bool:
+    """Whether the unit of a token's prices is known: a frame with one of another could not be read at all."""
+    return token & 0xFF in _PLACES
+
+
 def packets(data: bytes) -> Sequence[bytes]:
     """The packets of a binary frame; raises :class:`BadInput` where lengths and bytes do not agree."""
     found: list[bytes] = []

@@ -61,3 +61,20 @@ def test_several_products_of_one_symbol_are_one_question() -> None:
     marks, asked = told([SBIN, "NSE.SBIN.MIS/INR:INR"], streaming=False)
     assert (len(marks), asked) == (2, [calls.last_prices(["NSE:SBIN"]).path])
     assert NAMES_MAX < 1_000
+
+
+def test_no_prices_are_streamed_that_would_make_the_frames_of_all_others_unreadable() -> None:
+    async def csv() -> bytes:
+        return CSV.replace("1001986,", f"{TOKEN | 0xFF},").encode()
+
+    async def ask(call: Call) -> bytes:
+        raise AssertionError(call)
+
+    async def wanted() -> list[int]:
+        known, listing = Known(ACCOUNT, (), {}), Listing(csv, None, StillClock())
+        await listing.load()
+        for symbol in (NIFTY, SBIN):
+            known.instrument(Key.of_symbol(symbol))
+        return Prices(ask, known, listing).tokens()
+
+    assert asyncio.run(wanted()) == [779521]
