@@ -10,10 +10,10 @@ import pytest
 
 from tests.venues.ccxt.replay import Replay, replaying, saved
 from tests.venues.ccxt.worlds import NOW, WORLDS
-from trueup.model.errors import OutcomeUnknown, Rejected
+from trueup.model.errors import BadInput, OutcomeUnknown, Rejected
 from trueup.model.orders import Amendment, OrderRequest
 from trueup.venues.ccxt.live import CcxtVenue
-from trueup.venues.ccxt.orders import client_id
+from trueup.venues.ccxt.orders import client_id, report
 
 BTC = "BTC/USDT:USDT"
 ORDER = "/fapi/v1/order"
@@ -83,6 +83,21 @@ def test_a_market_order_is_reported_as_the_venue_then_states_it() -> None:
         )
         report = await venue.place(OrderRequest(BTC, "buy", Decimal("0.010"), "ours1"))
         assert (report.status, report.filled) == ("filled", Decimal("0.010"))
+
+    at_binance(act)
+
+
+def test_an_order_that_is_over_is_not_said_to_have_traded_nothing_where_that_is_not_stated() -> None:
+    row = {"symbol": BTC, "id": "991", "side": "buy", "status": "closed", "amount": "0.010", "timestamp": NOW}
+
+    async def act(venue: CcxtVenue, _replay: Replay) -> None:
+        context = venue._session.context
+        with pytest.raises(BadInput, match="filled"):
+            report(context, row)
+        with pytest.raises(BadInput, match="filled"):
+            report(context, {**row, "filled": 0.01})  # a binary float is no amount, and not nothing either
+        assert report(context, row, request=LIMIT, sent_at=NOW).status == "open"
+        assert report(context, {**row, "filled": "0.010"}).status == "filled"
 
     at_binance(act)
 

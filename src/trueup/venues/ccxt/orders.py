@@ -110,8 +110,9 @@ def report(
     quantity = optional(row, "amount")
     if quantity is None:
         quantity = request.quantity if request else rows.positive(row, "amount")
-    filled = optional(row, "filled") or ZERO
+    filled = rows.optional_decimal(row, "filled")
     status = _status(row, quantity, filled, placed=request is not None)
+    filled = filled or ZERO
     time = _time(row, sent_at)
     trigger = optional(row, "triggerPrice") or optional(row, "stopLossPrice") or optional(row, "takeProfitPrice")
     return OrderReported(
@@ -133,10 +134,13 @@ def report(
     )
 
 
-def _status(row: Row, quantity: Decimal, filled: Decimal, *, placed: bool) -> str:
+def _status(row: Row, quantity: Decimal, filled: Decimal | None, *, placed: bool) -> str:
     told = row.get("status")
-    if told is None and placed:
-        told = "open"  # the venue took it and says no more
+    if placed and (told is None or (told == "closed" and filled is None)):
+        told = "open"  # the venue took it, and says no more of what became of it
+    elif told == "closed" and filled is None:
+        raise BadInput("filled", "", "missing from an order that is over", remedy="Look at it at the venue.")
+    filled = filled or ZERO
     if told in {"open", "untriggered"} and filled < quantity:
         return "partially_filled" if filled else "open"
     if told in {"closed", "open"}:
