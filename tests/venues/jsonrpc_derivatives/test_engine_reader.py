@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from trueup.model.errors import Malformed
 from trueup.model.events import FillBooked, FundingPaid, InstrumentDefined, OrderReported, TransferBooked
+from trueup.model.facts import fact_key
 from trueup.model.identifiers import AccountId
 from trueup.ports import Reader, Reading
 from trueup.venues import looks
@@ -215,9 +216,16 @@ def test_the_log_books_money_and_funding_but_no_trade_twice(place: tuple[Reader,
     assert {(one.amount, one.reason) for one in moved} == {(Decimal("5.5"), "deposit"), (Decimal(-1), "withdrawal")}
     assert {one.currency for one in moved} == {f"USDC@{wallet}" if wallet else "USDC"}
     (funding,) = (fact for fact in reading.facts if isinstance(fact, FundingPaid))
-    assert (funding.amount, funding.currency, funding.venue_id) == (Decimal("-0.25"), "USDC", "4")
+    assert (funding.amount, funding.currency, funding.venue_id) == (Decimal("-0.25"), "USDC", "USDC:4")
     assert [refused.row for refused in reading.refused] == [6]
     assert "2 rows" in reading.note
+
+
+def test_entries_of_two_currencies_are_two_though_they_have_one_number(place: tuple[Reader, str]) -> None:
+    """Each currency has a log of its own, and nothing says that they count together."""
+    logs = [entry(1, "deposit"), entry(1, "deposit", currency="BTC")]
+    moved = [fact for fact in read(place[0], {"logs": logs}).facts if isinstance(fact, TransferBooked)]
+    assert len({fact_key(fact) for fact in moved}) == 2
 
 
 def test_messages_of_a_channel_are_told_by_its_name(place: tuple[Reader, str]) -> None:

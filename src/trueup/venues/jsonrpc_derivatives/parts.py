@@ -173,7 +173,8 @@ def money(context: Context, row: Row) -> TransferBooked | FundingPaid | FillBook
     ends a position at the delivery price, and is no trade of its own.
     """
     kind, time = rows.text(row, "type"), rows.milliseconds(row, "timestamp")
-    venue_id, currency = rows.identifier(row, "id"), rows.text(row, "currency")
+    currency = rows.text(row, "currency")
+    venue_id = f"{currency}:{rows.identifier(row, 'id')}"  # each currency has a log of its own
     if kind == "delivery":
         return None if row.get("trade_id") is not None else _delivered(context, row, venue_id, time)
     if kind in _AS_TRADE:

@@ -228,7 +228,7 @@ def test_what_the_log_says_of_money_is_booked_and_trades_are_not_booked_twice() 
     script.answers[LOG] = log_of(rows, 250)
     facts = [fact for page, _ in pulled(script) for fact in page]
     funding = {fact.venue_id: fact.amount for fact in facts if isinstance(fact, FundingPaid)}
-    assert funding == {"3": Decimal("-0.125"), "4": Decimal("0.5")}
+    assert funding == {"USDC:3": Decimal("-0.125"), "USDC:4": Decimal("0.5")}
     moved = {(fact.reason, fact.amount) for fact in facts if isinstance(fact, TransferBooked)}
     assert moved == {("deposit", Decimal("5.5")), ("correction", Decimal(-1))}
 
@@ -243,7 +243,7 @@ def test_a_delivery_ends_a_dated_future_at_its_price() -> None:
     (fill,) = (fact for page, _ in pulled(script) for fact in page if isinstance(fact, FillBooked))
     assert (fill.instrument, fill.side, fill.quantity) == ("BTC/USD:BTC-26DEC25", "sell", Decimal(1000))
     assert (fill.price, fill.fee, fill.fee_currency) == (Decimal("88000.5"), Decimal("0.0001"), "BTC")
-    assert fill.venue_trade_id == "delivery 7"
+    assert fill.venue_trade_id == "delivery BTC:7"
 
 
 def test_rows_that_cannot_be_read_are_put_on_record_and_stop_no_other() -> None:
