@@ -363,6 +363,23 @@ def test_a_fill_that_came_before_it_was_declared_counts_once(manager: PositionMa
     assert manager.get_all_positions()[0].size == 0.3
 
 
+def test_a_forced_trade_that_ends_a_position_is_told_until_the_next_one_ends(
+    manager: PositionManager, path: Path
+) -> None:
+    manager.add_position(BTC)
+    bought = venue_fill(manager, "buy", "0.5", "42000", 1)
+    forced = replace(venue_fill(manager, "sell", "0.5", "38000", 2), liquidation="liquidation")
+    manager.database.shelf.book(HL, [bought, forced])
+    (ended,) = manager.get_all_positions(include_closed=True)
+    assert (ended.status, ended.is_open) == (PositionStatus.LIQUIDATED, False)
+    manager.database.changed()
+    assert rows(path, "SELECT status FROM positions") == [("LIQUIDATED",)]
+    assert manager.get_all_positions() == []
+    manager.add_position(BTC)
+    manager.close_position("BTC", 42_000)
+    assert [p.status for p in manager.get_all_positions(include_closed=True)] == [PositionStatus.CLOSED]
+
+
 def test_no_order_is_ever_among_what_is_booked(manager: PositionManager) -> None:
     manager.add_position(BTC)
     manager.reduce_position("BTC", 0.1, 42_000)

@@ -21,8 +21,8 @@ _NUMBERS = ("entry_price", "current_price", "size", "leverage", "liquidation_pri
 class PositionStatus(StrEnum):
     """Where in its life a position is.
 
-    A manager says OPEN or CLOSED. Whether a close was forced, the table ``positions`` says: LIQUIDATED. The others are
-    words for what a program is about to do.
+    A ledger says OPEN, CLOSED, or LIQUIDATED when a forced trade ended it; the others are words for what a program is
+    about to do.
     """
 
     OPENING = "OPENING"

@@ -28,7 +28,7 @@ from trueup.doors.terms import terms_in
 from trueup.doors.trading_database import Database, opened
 from trueup.doors.unanswered import Unanswered
 from trueup.engine.door import Fate
-from trueup.model.errors import BadInput, NotFound, StaleVersion, StoreAway
+from trueup.model.errors import BadInput, NotFound, StaleVersion, StorageError, StoreAway
 from trueup.model.events import Event, MarkSampled, TradeDeclared
 from trueup.model.identifiers import AccountId, account_id
 from trueup.model.instruments import Instrument
@@ -339,7 +339,7 @@ class PositionManager:
             (fate,) = self._shelf.book(trade.account, [trade]).fates
             self.database.changed([trade.instrument])
             held = self._held(said.position_id, trade.account)
-        except StoreAway:
+        except StorageError:
             self._declared.remember(call, said)
             raise
         if fate not in {Fate.BOOKED, Fate.ALREADY}:

@@ -16,6 +16,7 @@ def read_positions(shelf: Shelf, account: AccountId, names: Collection[str] | No
 
     Raises:
         StoreAway: The store is away.
+        ViewsFailed: How a position ended stands in views that cannot be read.
     """
     parts = shelf.read(account).positions
     wanted = [parts[name] for name in sorted(parts if names is None else parts.keys() & set(names))]
@@ -23,10 +24,23 @@ def read_positions(shelf: Shelf, account: AccountId, names: Collection[str] | No
     def read(book: Book) -> list[tuple[PortfolioPosition, Held | None]]:
         return [(part, book.position(part.instrument, part.position_side)) for part in wanted]
 
-    return [_position(part, held) for part, held in shelf.ledger(account).read(read) if held is not None]
+    found = [(part, held) for part, held in shelf.ledger(account).read(read) if held is not None]
+    return [_position(part, held, _status(shelf, part, held)) for part, held in found]
 
 
-def _position(part: PortfolioPosition, held: Held) -> Position:
+def _status(shelf: Shelf, part: PortfolioPosition, held: Held) -> PositionStatus:
+    """Whether a position is open, or how it ended: by a forced trade, or not."""
+    if part.quantity:
+        return PositionStatus.OPEN
+    if held.quantity or not held.liquidations:
+        return PositionStatus.CLOSED
+    shelf.store.synced(part.account)
+    trips = shelf.store.views.cycles(part.account, part.instrument)
+    last = [trip for side, trip in trips if side == part.position_side][-1:]
+    return PositionStatus.LIQUIDATED if last and last[0].liquidated else PositionStatus.CLOSED
+
+
+def _position(part: PortfolioPosition, held: Held, status: PositionStatus) -> Position:
     stated = part.leverage if held.leverage is None else shown(held.leverage)
     return Position(
         asset=part.instrument,
@@ -36,7 +50,7 @@ def _position(part: PortfolioPosition, held: Held) -> Position:
         leverage=stated,
         venue=part.account.partition(":")[0],
         liquidation_price=part.liquidation_price,
-        status=PositionStatus.OPEN if part.quantity else PositionStatus.CLOSED,
+        status=status,
         is_base_position=bool(part.is_base_position),
         realized_pnl=part.realized_pnl,
         opened_at=part.opened_at,
