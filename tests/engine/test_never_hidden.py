@@ -225,3 +225,21 @@ def test_what_happened_after_a_break_was_seen_is_not_its_cause(tmp_path: Path) -
     record = house.ledger.book.breaks.records["USDC", "CASH"]
     assert (record.state, record.cause) == ("AUTO_RESOLVED", "UNEXPLAINED")
     house.store.close()
+
+
+def test_a_break_that_becomes_dear_is_escalated_though_its_amount_stays(tmp_path: Path) -> None:
+    house = House(tmp_path, fill(1), policies=Policies(escalate_from=(D(1_000),)))
+    mark = D(100)
+
+    def state() -> VenueSnapshot:
+        house.cut += SECOND
+        return VenueSnapshot(ACCOUNT, house.cut, {QTY_KEY: VenuePosition(PERP.symbol, "net", D(3), D(100), mark)})
+
+    house.venue.state = state
+    house.run()
+    house.run()
+    assert house.ledger.book.breaks.records[QTY].level == 0
+    mark = D(5_000)
+    house.run()
+    assert house.ledger.book.breaks.records[QTY].level == 1
+    house.store.close()

@@ -96,7 +96,7 @@ def verdict(
     worths = {key: record.worth for key, record in records.items()}
     worths |= {break_key(one.found): one.worth for one in looked.findings}
     records = _after(known, moves)
-    moves += _escalated(account, records.values(), policies, at.now)
+    moves += _escalated(account, records.values(), worths, policies, at.now)
     forbidden = consequence(account, records.values(), worths, policies)
     return Verdict(
         tuple(moves),
@@ -158,10 +158,15 @@ def _opened(account: AccountId, planned: Plan, now: int) -> Iterator[e.BreakMove
 
 
 def _escalated(
-    account: AccountId, records: Iterable[BreakRecord], policies: Policies, now: int
+    account: AccountId,
+    records: Iterable[BreakRecord],
+    worths: Mapping[BreakKey, Decimal | None],
+    policies: Policies,
+    now: int,
 ) -> Iterator[e.BreakMoved]:
+    """By age, and by what they are worth now."""
     for record in records:
-        level = level_due(record, record.worth, policies.escalate_from, now)
+        level = level_due(record, worths[record.key], policies.escalate_from, now)
         if level > record.level:
             yield e.BreakMoved(account, *record.key, Step.ESCALATE, now, by=BY_RULE, level=level)
 
