@@ -20,6 +20,7 @@ from trueup.model.venues import Capabilities, Mark
 from trueup.ports import Clock, Refused
 from trueup.venues.coinbase import history, marks, placement, snapshots
 from trueup.venues.coinbase.following import Following
+from trueup.venues.coinbase.lookup import is_open
 from trueup.venues.coinbase.session import Key, Session
 from trueup.venues.coinbase.stream import Conversation, Pushed
 from trueup.venues.coinbase.trading import Trading
@@ -183,7 +184,10 @@ class CoinbaseVenue:
 
     async def place(self, request: OrderRequest) -> OrderReported:
         """Place an order."""
-        return await self._trading.place(request)
+        report = await self._trading.place(request)
+        if is_open(report):  # where it ends while nobody listens, that is asked for
+            self._open.setdefault(report.venue_order_id, report.quantity)
+        return report
 
     async def cancel(self, instrument: str, venue_order_id: str) -> OrderReported | None:
         """Cancel what is left of an order."""

@@ -16,6 +16,7 @@ from tests.venues.coinbase.coinbase_rows import message as row
 from tests.venues.coinbase.live.scripted import KEY_NAME, Row, Script, Status, run, turns, venue
 from trueup.model.errors import AuthenticationFailed, Malformed, Rejected, Unavailable
 from trueup.model.events import Fact, FillBooked, OrderReported
+from trueup.model.orders import OrderRequest
 from trueup.model.positions import OpenOrder
 from trueup.model.venues import Gap
 from trueup.venues.coinbase.following import Following
@@ -293,6 +294,22 @@ def test_what_ended_while_nobody_listened_is_asked_for() -> None:
     assert isinstance(told[-1], OrderReported)
     assert (told[-1].venue_order_id, told[-1].status) == ("o-2", "canceled")
     assert script.last(BATCH).query["order_ids"] == ["o-2"]
+
+
+def test_what_was_placed_and_ended_while_nobody_listened_is_asked_for() -> None:
+    script = Script(**{BATCH: {"orders": [order("o-1", status="CANCELLED")]}})
+
+    async def story() -> Fact | Gap:
+        talk = saying(agreed(), message(1, snapshot()))
+        async with streaming(talk, script) as (adapter, stream), asyncio.timeout(PATIENCE_S):
+            bid = OrderRequest("BTC/USD", "buy", Decimal(2), "a-1", order_type="limit", price=Decimal(90))
+            assert (await adapter.place(bid)).status == "open"
+            assert isinstance(await anext(stream), Gap)
+            return await anext(stream)
+
+    told = asyncio.run(story())
+    assert isinstance(told, OrderReported)
+    assert (told.venue_order_id, told.status) == ("o-1", "canceled")
 
 
 def test_a_list_that_was_cut_off_says_nothing_of_what_is_open_now() -> None:
