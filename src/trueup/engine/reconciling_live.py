@@ -19,6 +19,7 @@ from trueup.engine.histories import SETTLING_NS, History, recorded_since, reread
 from trueup.engine.judging import Judged, judge
 from trueup.engine.ledger import Facts, Ledger
 from trueup.engine.looking import Look, glance, look
+from trueup.engine.order_reports import OF_ORDERS, order_reports
 from trueup.engine.pulling import Progress, Pull, served, silent
 from trueup.engine.settling import Settling
 from trueup.engine.store import Store
@@ -46,7 +47,7 @@ LOOK_BACK_NS = 600 * NS_PER_SECOND
 GLANCE_BACK_NS = 10 * NS_PER_SECOND
 """The same at a glance; what is later than the cut by more is a difference, and is looked into."""
 
-_ENDED_BY_FACTS = (Kind.QTY.value, Kind.CASH.value)
+_ENDED_BY_FACTS = tuple(kind.value for kind in (Kind.QTY, Kind.CASH, *OF_ORDERS))
 """Sorts of breaks that a fact may put right."""
 
 Trigger = Literal["start", "trade", "periodic", "reconnect", "demand"]
@@ -217,7 +218,20 @@ class Reconciler:
         if history is None and judged.worth_reading:
             history = await self._history(seen)
             judged = await self._judged(seen, history)
+        if not unbooked and await self._reported(seen, judged):
+            judged = await self._judged(seen, history)
         return seen, judged, history
+
+    async def _reported(self, seen: Look, judged: Judged) -> bool:
+        """Book what the venue says of the orders that differ; whether any of it was new."""
+        ours = self._ledger.read(lambda book: book.open_orders())
+        orders = {**(seen.snapshot.open_orders or {}), **ours}
+        reports = await order_reports(self._venue, judged.findings, orders, self._patience_s)
+        if not reports:
+            return False
+        receipt = await served(self._ledger, Facts(reports))
+        seen.heard(reports, receipt)
+        return Fate.BOOKED in receipt.fates
 
     async def _news(self) -> Sequence[e.Fact]:
         """What was booked since the last comparison and had happened by its cut: only that can be why they differed."""
@@ -329,7 +343,8 @@ def _brought(news: Sequence[e.Fact], judged: Judged) -> Mapping[str, Booked]:
     known = Evidence(instruments=judged.instruments)
     causes: dict[str, dict[str, list[str]]] = {}
     for fact in news:
-        for subject in effects(fact, judged.instruments):
+        changed = [fact.venue_order_id] if isinstance(fact, e.OrderReported) else effects(fact, judged.instruments)
+        for subject in changed:
             causes.setdefault(subject, {}).setdefault(cause_of_missing(fact, known), []).append(fact_key(fact) or "")
     return {
         subject: (" ".join(found), tuple(key for keys in found.values() for key in keys)[:EVIDENCE_MAX])

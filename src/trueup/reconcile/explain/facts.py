@@ -4,7 +4,7 @@ A fact accounts for exactly what it does to the number in question. Where the am
 as the P&L of a close does, it is not known until the fact is booked and the books are compared again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -29,6 +29,14 @@ FORCED = {
 
 MOVED = {"interest": Cause.INTEREST, "dust": Cause.DUST}
 """Reasons of a transfer that moved nothing in or out."""
+
+OF_RECORD: Mapping[type[e.Fact], Cause] = {
+    e.FeeCharged: Cause.FEE,
+    e.FundingPaid: Cause.FUNDING,
+    e.SplitBooked: Cause.SPLIT,
+    e.OrderReported: Cause.ORDER_REPORT,
+}
+"""Kinds of record that are causes by themselves."""
 
 _TRADED = ("instrument", "position_side", "side", "quantity", "price", "settled_amount")
 """The terms of a fill, without its fee and its time."""
@@ -72,16 +80,10 @@ def cause_of_missing(fact: e.Fact, evidence: Evidence) -> Cause:
             return Cause.ROLL
         case e.FillBooked() if _is_foreign(fact, evidence):
             return Cause.FOREIGN_TRADE
-        case e.FeeCharged():
-            return Cause.FEE
-        case e.FundingPaid():
-            return Cause.FUNDING
         case e.TransferBooked():
             return MOVED.get(fact.reason, Cause.TRANSFER)
-        case e.SplitBooked():
-            return Cause.SPLIT
         case _:
-            return Cause.FILL_MISSING
+            return OF_RECORD.get(type(fact), Cause.FILL_MISSING)
 
 
 def cause_of_amended(pair: Amended) -> Cause:
