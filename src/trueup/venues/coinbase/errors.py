@@ -6,11 +6,12 @@ answer                    for a read                                  for a writ
 200                       the answer                                  ``success`` true or false; neither: OutcomeUnknown
 401, 403                  AuthenticationFailed                        AuthenticationFailed
 404                       NotThere, a Rejected                        NotThere, a Rejected
-408, 5xx, anything else   Unavailable                                 OutcomeUnknown
+408, 409, 499, 5xx, else  Unavailable                                 OutcomeUnknown
 429                       RateLimited                                 RateLimited
 other 4xx                 Rejected                                    Rejected
 ========================  ==========================================  ===============================================
 
+409 may say that there is an order of that id already, and 499 that the venue itself stopped waiting for the outcome.
 A success is no more than that the order, cancel or change was taken up: what became of it, the order itself tells.
 """
 
@@ -32,7 +33,7 @@ from trueup.venues.rows import Row
 from trueup.venues.transport.http import SERVER_ERROR, Answer, Call
 
 _OK = 200
-_TIMED_OUT = 408
+_UNDECIDED = frozenset({408, 409, 499})
 _REFUSED = range(400, SERVER_ERROR)
 _LOOK = "It may have taken effect: look the order up before sending anything again."
 _KEY = (
@@ -136,7 +137,7 @@ def _kind(call: Call, answer: Answer) -> tuple[type[VenueError], str]:
             return NotThere, "Check the id."
         case 429:
             return RateLimited, "Nothing was done; ask less often."
-        case status if status in _REFUSED and status != _TIMED_OUT:
+        case status if status in _REFUSED and status not in _UNDECIDED:
             return Rejected, "Nothing was done."
     return (OutcomeUnknown, _LOOK) if call.writes else (Unavailable, "It is safe to ask again.")
 

@@ -209,6 +209,8 @@ REFUSAL = {
         (HANG_UP, OutcomeUnknown, ""),
         (Status("500 Internal Server Error"), OutcomeUnknown, "500"),
         (Status("408 Request Timeout"), OutcomeUnknown, "408"),
+        (Status("409 Conflict", b'{"error":"ALREADY_EXISTS"}'), OutcomeUnknown, "ALREADY_EXISTS"),
+        (Status("499 Canceled", b'{"error":"CANCELED"}'), OutcomeUnknown, "CANCELED"),
         (Status("302 Found"), OutcomeUnknown, "302"),
         (Status("429 Too Many Requests", TOO_MANY), RateLimited, "rate_limit_exceeded"),
         (Status("401 Unauthorized", b"Unauthorized\n"), AuthenticationFailed, "401"),
