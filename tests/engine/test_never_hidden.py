@@ -114,13 +114,21 @@ def test_five_coins_are_not_worth_five_dollars(tmp_path: Path, mark: Decimal | N
     house.store.close()
 
 
-def test_another_leverage_is_worth_no_money(tmp_path: Path) -> None:
-    house = House(tmp_path, fill(1), e.LeverageSet(ACCOUNT, PERP.symbol, D(5), START + 2 * SECOND, "l"))
-    house.venue.state = lambda: VenueSnapshot(
-        ACCOUNT, house.cut, {QTY_KEY: VenuePosition(PERP.symbol, "net", D(1), D(100), D(100), D(10))}
-    )
+def test_another_leverage_is_worth_no_money_and_reaches_no_bound_of_it(tmp_path: Path) -> None:
+    leverage = e.LeverageSet(ACCOUNT, PERP.symbol, D(5), START + 2 * SECOND, "l")
+    house = House(tmp_path, fill(1), leverage, policies=Policies(escalate_from=(D(1),), critical={"": D(1)}))
+
+    def state() -> VenueSnapshot:
+        house.cut += SECOND
+        held = VenuePosition(PERP.symbol, "net", D(1), D(100), D(100), D(10))
+        return VenueSnapshot(ACCOUNT, house.cut, {QTY_KEY: held})
+
+    house.venue.state = state
+    house.run()
     (found,) = house.run().findings
-    assert (found.found.kind, found.found.difference, found.worth) == (Kind.LEVERAGE, D(5), None)
+    assert (found.found.kind, found.found.difference, found.worth) == (Kind.LEVERAGE, D(5), D(0))
+    (record,) = house.ledger.book.breaks.records.values()
+    assert (record.state, record.level, house.ledger.book.breaks.restriction) == ("OPEN", 0, None)
     house.store.close()
 
 

@@ -19,7 +19,7 @@ from trueup.model.breaks import BreakKey
 from trueup.model.differences import Comparison, Difference, Kind, Side3, Status, VenueSnapshot
 from trueup.model.identifiers import PositionKey, Seq
 from trueup.model.instruments import Instrument
-from trueup.model.numbers import exact
+from trueup.model.numbers import ZERO, exact
 from trueup.reconcile.compare import compare
 from trueup.reconcile.cut import at_cut
 from trueup.reconcile.explain.evidence import Evidence
@@ -35,6 +35,9 @@ from trueup.reconcile.tolerance import DEFAULTS, Tolerances, exposure
 _OF_ORDERS = frozenset({Kind.ORPHAN_ORDER, Kind.ORDER_MISSING, Kind.ORDER_STATE})
 _UNSAID = {Kind.CASH.value: "balance of", Kind.LEVERAGE.value: "leverage of", Kind.MARGIN_MODE.value: "margin mode of"}
 """How a comparison names what one side did not say, by sort of break."""
+
+_NO_MONEY = frozenset({Kind.LEVERAGE, Kind.MARGIN_MODE, Kind.AVG_PX})
+"""What differs without anything more or less being held."""
 
 _OF_DATABASE = frozenset({Kind.MEMORY_DATABASE, Kind.VIEW_LAG})
 
@@ -160,8 +163,10 @@ def _prices(
 
 
 def _worth(found: Difference, state: OurState, theirs: VenueSnapshot) -> Decimal | None:
-    """What an amount that differs is worth, in the currency that its instrument is quoted in; None when unknown."""
-    if found.difference is None or OF_KIND[found.kind] is not OF_AMOUNTS:
+    """What a difference is worth, in the currency that its instrument is quoted in; None when unknown."""
+    if found.kind in _NO_MONEY:
+        return ZERO
+    if found.difference is None:
         return None
     with exact():
         if found.kind is Kind.CASH:
