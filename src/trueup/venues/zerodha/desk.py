@@ -56,9 +56,9 @@ class Desk:
         priority = priority or calls.priority_of(request)
         key = calls.key_of(request.instrument)
         form = calls.order_form(request, key, await self._terms(key, priority))
-        if request.reduce_only:
-            await self._require_reducing(request, key, priority)
         first = await self._sent_before(form.get("tag", ""), priority)
+        if request.reduce_only and first is None:
+            await self._require_reducing(request, key, priority)
         order_id = await self._placed(form, priority) if first is None else first.report.venue_order_id
         at_once = request.order_type == "market" or request.time_in_force == "ioc"
         return _unless_refused(await self._arrived(order_id, priority, at_once=at_once))

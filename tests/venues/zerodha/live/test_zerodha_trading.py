@@ -225,6 +225,26 @@ def test_what_would_not_only_reduce_is_refused(held: int, side: str, quantity: i
     assert loopback.asked(PLACE) == 0
 
 
+def test_what_reduced_and_was_not_answered_is_given_and_not_refused_for_having_done_so() -> None:
+    loopback = Loopback(net=[position("NIFTY26NOVFUT", 65)])
+    reducing = OrderRequest(NIFTY, "sell", Decimal(65), "exit 7", reduce_only=True)
+
+    def lost() -> tuple[int, None]:
+        loopback.take(loopback.forms[-1])
+        loopback.net = []
+        return 0, None
+
+    loopback.say(PLACE, lost)
+
+    async def story(venue: ZerodhaVenue) -> None:
+        with pytest.raises(OutcomeUnknown):
+            await venue.place(reducing)
+        assert (await venue.place(reducing)).status == "filled"
+
+    run(loopback, story)
+    assert loopback.asked(PLACE) == 1
+
+
 def test_a_cancel_goes_out_first_and_is_waited_for() -> None:
     loopback = Loopback(takes=words("OPEN", "CANCEL PENDING", "CANCELLED"))
     listed(loopback)
