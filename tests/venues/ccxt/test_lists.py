@@ -1,13 +1,14 @@
 """Which lists are asked for, and how much of each: what is not asked for is missed for ever, and no answer says so."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import pytest
 
 from tests.venues.ccxt.replay import Saved, replaying
 from tests.venues.ccxt.worlds import NOW, WORLDS
-from trueup.model.errors import Unavailable
+from trueup.model.errors import Unavailable, VenueError
 from trueup.model.events import Fact, FillBooked
 from trueup.testing.servers.asgi import Request
 
@@ -52,3 +53,43 @@ def test_where_each_instrument_has_a_list_no_history_is_told_while_what_is_held_
     world = {key: answer for key, answer in world.items() if "all-position" not in key}
     with pytest.raises(Unavailable, match="positions could not be read"):
         pulled("bitget", world, days=3)
+
+
+def test_okx_is_asked_for_money_of_no_type_of_instrument_too() -> None:
+    """A transfer has none, and ccxt would ask for what is of spot alone."""
+    _, asked = pulled("okx", WORLDS["okx"](), days=3)
+    ledger = [one.query for one in asked if one.path.endswith("bills-archive") and one.query.get("type") != "8"]
+    assert ledger
+    assert not any("instType" in query for query in ledger)
+
+
+@pytest.mark.parametrize("exchange", ["bybit", "kucoinfutures"])
+def test_open_orders_are_asked_for_as_they_are_counted(exchange: str) -> None:
+    async def main() -> Sequence[Request]:
+        async with replaying(exchange, WORLDS[exchange]()) as (venue, replay):
+            await venue.snapshot()
+            return replay.asked
+
+    asked = asyncio.run(main())
+    if exchange == "bybit":  # what settles in a coin settles in no dollar, which ccxt would ask for
+        (inverse,) = (one for one in asked if one.path == "/v5/order/realtime" and one.query["category"] == "inverse")
+        assert "settleCoin" not in inverse.query
+    else:
+        pages = {one.query["pageSize"] for one in asked if one.path in {"/api/v1/orders", "/api/v1/stopOrders"}}
+        assert pages == {"50"}
+
+
+def test_an_order_that_is_looked_for_by_our_id_is_asked_for_by_no_other() -> None:
+    """An id that is None would be sent as that word, and be the order that is looked for."""
+
+    async def main() -> Sequence[Request]:
+        async with replaying("bybit", WORLDS["bybit"]()) as (venue, replay):
+            terms = (await venue.instruments())[0]
+            venue._trading._remember("ours9", terms.symbol)
+            with contextlib.suppress(VenueError):
+                await venue.find("ours9")
+            return replay.asked
+
+    (asked,) = (one.query for one in asyncio.run(main()) if one.path == "/v5/order/realtime")
+    assert asked["orderLinkId"] == "ours9"
+    assert "orderId" not in asked

@@ -13,6 +13,9 @@ Params = Mapping[str, object]
 
 DAY_MS = 86_400_000
 
+UNSENT = "unsent"
+"""A parameter of this value is left out of a request: where none is given, ccxt fills in one of its own."""
+
 ORDERS_MAX = 500
 """Open orders in one answer, where no smaller page is known."""
 
@@ -205,7 +208,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         orders=(
             {"type": "swap", "subType": "linear", "settleCoin": "USDT"},
             {"type": "swap", "subType": "linear", "settleCoin": "USDC"},
-            {"type": "swap", "subType": "inverse"},
+            {"type": "swap", "subType": "inverse", "settleCoin": UNSENT},
             {"type": "spot"},
         ),
         orders_page=50,
@@ -225,6 +228,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         options={
             "enableUnifiedAccount": True,
             "enableUnifiedMargin": False,
+            "fetchOrder": {"acknowledged": True},
             "fetchMarkets": {"types": ["spot", "linear", "inverse"]},
         },
         hedged_fills=False,
@@ -235,7 +239,15 @@ CORRECTIONS: Mapping[str, Correction] = {
         feeds=(
             *(Feed("fetch_my_trades", "trade", kind, page=100, days=30) for kind in _OKX_KINDS),
             Feed("fetch_funding_history", "funding", {"type": "swap"}, 100, 30, until="end", since="begin"),
-            Feed("fetch_ledger", "ledger", {"method": "privateGetAccountBillsArchive"}, 100, 30, "end", "begin"),
+            Feed(  # a transfer is of no type of instrument
+                "fetch_ledger",
+                "ledger",
+                {"method": "privateGetAccountBillsArchive", "type": UNSENT},
+                100,
+                30,
+                "end",
+                "begin",
+            ),
         ),
         days_back=89,
         orders=({}, {"trigger": True, "ordType": "conditional"}, {"trigger": True, "ordType": "trigger"}),
@@ -262,7 +274,6 @@ CORRECTIONS: Mapping[str, Correction] = {
         transfers={"transfer": "internal", "rebate": "reward"},
         explained=frozenset({"trade", "fee"}),
         cannot=("Interest and taxes of the account log are not booked.",),
-        find_by="cliOrdId",
     ),
     "bitget": Correction(
         position_rows=("v2/mix/position/all-position", "data"),
@@ -304,8 +315,8 @@ CORRECTIONS: Mapping[str, Correction] = {
             Feed("fetch_ledger", "ledger", {"type": "contract"}, page=50, days=1),
         ),
         days_back=90,
-        orders=({}, {"trigger": True}),
-        orders_page=1000,
+        orders=({"pageSize": 50}, {"trigger": True, "pageSize": 50}),
+        orders_page=50,
         cash=Cash("data", "accountEquity", "currency", "unrealisedPNL"),
         plain_currencies=True,
         find_by="clientOid",

@@ -16,6 +16,7 @@ from trueup.model.errors import BadInput, Malformed
 from trueup.model.times import NS_PER_MS, NS_PER_SECOND
 from trueup.ports import Clock
 from trueup.venues import rows
+from trueup.venues.ccxt.corrections import UNSENT
 from trueup.venues.ccxt.guard import Admitting, admission, permitted
 from trueup.venues.transport.secrets import Secret
 
@@ -66,6 +67,8 @@ class Guarded(Admitting):
         """Every endpoint of a venue's table is called through this. Raises :class:`Rejected` for what may not be."""
         self.admit((method, path, (api,) if isinstance(api, str) else tuple(api)), params)
         permit = permitted()
+        if method == "GET" and isinstance(params, dict):  # in an address None would be the word
+            params = {name: value for name, value in params.items() if value is not None and value != UNSENT}
         if not permit.orders and isinstance(params, dict | None):
             retries = {"maxRetriesOnFailure": RETRIES, "maxRetriesOnFailureDelay": RETRY_PAUSE_MS}
             params = {**(params or {}), **retries}
