@@ -7,6 +7,7 @@ before, by us or by whoever ran before us today, is looked up first, and what is
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 
@@ -186,7 +187,8 @@ class Desk:
             Rejected: The day's file has no such instrument.
         """
         if not self._listing.loaded and not priority.urgent:
-            await self._listing.load()
+            with suppress(BadInput):  # at hand, and not kept for the next start
+                await self._listing.load()
         name = key.exchange, key.tradingsymbol
         try:
             terms = self._listing.find(name)

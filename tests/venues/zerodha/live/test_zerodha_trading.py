@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -27,9 +28,9 @@ def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding, "SETTLE_S", 0.0)
 
 
-def run(loopback: Loopback, story: Callable[[ZerodhaVenue], Awaitable[T]]) -> T:
+def run(loopback: Loopback, story: Callable[[ZerodhaVenue], Awaitable[T]], **more: object) -> T:
     async def told() -> T:
-        async with connected(loopback) as venue:
+        async with connected(loopback, **more) as venue:
             return await story(venue)
 
     return asyncio.run(told())
@@ -205,6 +206,12 @@ def test_what_the_day_does_not_list_is_refused_before_it_is_sent() -> None:
     with pytest.raises(Rejected, match="none of this name"):
         run(loopback, lambda venue: venue.place(OrderRequest("NFO.NIFTY25OCTFUT.NRML/INR:INR", "buy", Decimal(65))))
     assert loopback.requests == ["GET /instruments"]
+
+
+def test_an_order_is_placed_where_the_days_instruments_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    report = run(Loopback(), lambda venue: venue.place(ORDER), folder=tmp_path / "file" / "below")
+    assert report.status == "filled"
 
 
 def test_what_is_urgent_does_not_wait_for_the_days_instruments() -> None:
