@@ -130,5 +130,6 @@ async def scene(kind: VenueKind) -> AsyncIterator[Scene]:
             if kind.begins:  # before anything is traded: while a future is held it does not say what its cash is
                 await made.begin()
                 await made.reconciler.begin()
+                rig.clock.skip(2)  # the cut of an opening is told in the venue's time, give or take
             made.trade("buy", 3)
             yield made

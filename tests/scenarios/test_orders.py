@@ -8,7 +8,8 @@ import pytest
 from tests.scenarios.causes import subject
 from tests.scenarios.kinds import KINDS, VenueKind
 from tests.scenarios.scene import Scene, causes, scene
-from trueup.model.differences import Status
+from trueup.model.breaks import State
+from trueup.model.differences import Kind, Status
 from trueup.model.orders import OrderRequest
 from trueup.testing.conformance.life import price_at
 
@@ -24,6 +25,14 @@ async def cancelled(made: Scene) -> None:
 async def filled(made: Scene) -> None:
     """By the market."""
     made.rig.exchange.move(made.rig.symbol, price_at(made.rig, "0.85"))
+
+
+def played(kind: VenueKind, story: Callable[[Scene], Awaitable[None]]) -> None:
+    async def told() -> None:
+        async with scene(kind) as made:
+            await story(made)
+
+    asyncio.run(told())
 
 
 async def place(made: Scene) -> str:
@@ -57,11 +66,7 @@ def test_an_order_that_ended_while_nobody_listened_is_known_to_have_ended(
         assert not made.confirmed()
         await made.require_agreement(run)
 
-    async def told() -> None:
-        async with scene(kind) as made:
-            await story(made)
-
-    asyncio.run(told())
+    played(kind, story)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -78,8 +83,24 @@ def test_an_order_whose_report_was_lost_is_in_the_book_after_a_look(kind: VenueK
         assert not run.moves
         await made.require_agreement(run)
 
-    async def told() -> None:
-        async with scene(kind) as made:
-            await story(made)
+    played(kind, story)
 
-    asyncio.run(told())
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_foreign_order_is_taken_in_or_stands_as_an_orphan_until_it_is_gone(kind: VenueKind) -> None:
+    async def story(made: Scene) -> None:
+        await made.agree()
+        rig = made.rig
+        order = OrderRequest(rig.symbol, "buy", LOTS * rig.lot, "", "limit", price_at(rig, "0.9"))
+        rig.exchange.place(rig.account, order)
+        await made.run()
+        run = await made.run()
+        if not made.ledger.book.open_orders():
+            (found,) = [one for one in run.findings if one.found.kind is Kind.ORPHAN_ORDER]
+            assert [(record.key, record.state) for record in made.standing()] == [
+                ((found.found.subject, "ORPHAN_ORDER"), State.OPEN)
+            ]
+        await cancelled(made)
+        await made.require_agreement(await made.run())
+
+    played(kind, story)

@@ -40,6 +40,7 @@ async def watched(kind: VenueKind, plan: WirePlan) -> AsyncIterator[tuple[Scene,
             if kind.begins:
                 await made.begin()
                 await made.reconciler.begin()
+                rig.clock.skip(2)
             account = Account(made.ledger, lambda: connected(rig, made))
             task = asyncio.create_task(
                 watch(books.store, [account], random=Random(1), rhythm=OFTEN, told=told, stop=stop)
