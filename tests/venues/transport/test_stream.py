@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from tests.venues.transport.rawserver import Exchange, serving
 from tests.venues.transport.timeless import now, run
 from trueup.engine.clock import SystemClock
 from trueup.model.errors import AuthenticationFailed, Malformed, Unavailable
@@ -281,5 +282,23 @@ def test_a_socket_that_cannot_be_reached_says_so_without_the_query(scheme: str) 
         told = "".join(format_exception(away.value))
         assert f"{scheme}://127.0.0.1:1/stream " in away.value.message
         assert "s3cr3t" not in told
+
+    asyncio.run(story())
+
+
+def test_a_redirect_is_not_followed() -> None:
+    async def elsewhere(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async def story() -> None:
+        async with serve(elsewhere, "127.0.0.1", 0) as server:
+            target = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+            async def moved(exchange: Exchange) -> None:
+                await exchange.answer("302 Found", b"", Location=target)
+
+            async with serving(moved) as (url, _):
+                with pytest.raises(Unavailable, match="302"):
+                    await open_websocket(url.replace("http", "ws"))
 
     asyncio.run(story())

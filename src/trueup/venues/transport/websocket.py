@@ -48,11 +48,18 @@ class WebSocket:
         await self._connection.close()
 
 
+class _Straight(connect):
+    """Follows no redirect: that would carry credentials to wherever it points."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 async def open_websocket(url: str) -> WebSocket:
     """Connect. Raises :class:`Unavailable`."""
     where = urlsplit(url)._replace(query="").geturl()  # some venues take their token there
     try:
-        connection = await connect(
+        connection = await _Straight(
             url,
             open_timeout=OPEN_S,
             close_timeout=OPEN_S,
