@@ -155,6 +155,8 @@ def test_what_an_exchange_is_not_known_to_take_is_not_sent() -> None:
         for exchange, changed in (
             ("deribit", {"order_type": "stop", "trigger_price": Decimal(40_000), "price": None}),
             ("bitget", {"order_type": "stop", "trigger_price": Decimal(4_000), "price": None}),
+            ("krakenfutures", {"time_in_force": "ioc"}),  # ccxt would send an order that rests
+            ("bybit", {"side": "sell", "position_side": "long"}),  # and one that opens a short position
         ):
             async with replaying(exchange, WORLDS[exchange]()) as (venue, replay):
                 terms = (await venue.instruments())[0]

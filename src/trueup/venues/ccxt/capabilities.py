@@ -109,7 +109,7 @@ def capabilities_of(exchange: Exchange) -> Capabilities:
         cursor="time" if trades else "none",
         find=_find(exchange, correction),
         order_types=_order_types(exchange, correction, placing),
-        times_in_force=_forces(placing),
+        times_in_force=_forces(placing) - correction.ignored_forces,
         amends=exchange.has.get("editOrder") is True,
         hedges=correction.hedged_fills and bool(exchange.has.get("setPositionMode")),
         streams=streams(exchange),

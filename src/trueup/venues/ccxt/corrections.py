@@ -94,6 +94,7 @@ class Correction(msgspec.Struct, frozen=True):
         lists_all: Whether the lists of orders hold every one there was: one that is in none was never placed.
         triggers: What an order with a trigger is cancelled and asked for with, where its calls are others.
         plain_only: Whether orders with a trigger are refused.
+        ignored_forces: Times in force that ccxt states and does not send: such an order would rest.
         market_price: Whether a market order needs the present price, to bound it.
         each_ticker: Whether to ask for the price of each instrument by itself.
         options: Of ccxt.
@@ -130,6 +131,7 @@ class Correction(msgspec.Struct, frozen=True):
     lists_all: bool = False
     triggers: Params = {}
     plain_only: bool = False
+    ignored_forces: frozenset[str] = frozenset()
     market_price: bool = False
     each_ticker: bool = False
     options: Params = {}
@@ -273,6 +275,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         order_info={"price": "limitPrice"},
         transfers={"transfer": "internal", "rebate": "reward"},
         explained=frozenset({"trade", "fee"}),
+        ignored_forces=frozenset({"ioc", "fok"}),
         cannot=("Interest and taxes of the account log are not booked.",),
     ),
     "bitget": Correction(
@@ -332,7 +335,10 @@ CORRECTIONS: Mapping[str, Correction] = {
         options={"uta": False, "hf": False, "fetchMarkets": {"types": ["contract"]}},
         markets={"marginables": False},
         balance={"code": "USDT"},
-        cannot=("Balances are those of the futures account in USDT.",),
+        cannot=(
+            "Balances are those of the futures account in USDT.",
+            "Orders are refused before they are sent: ccxt wants binary floats for amounts, and is given exact text.",
+        ),
     ),
     "deribit": Correction(
         position_rows=("get_positions", "result"),

@@ -269,10 +269,15 @@ def _require_offered(session: Session, request: OrderRequest) -> None:
     """Refuse what the exchange is not known to take: a term that it ignores is another order, a stop a market order.
 
     Raises:
-        Rejected: There is no such type, or no such time in force.
+        Rejected: There is no such type, no such time in force, or no such side of a position.
     """
     offered = capabilities_of(session.exchange)
-    for field, known in (("order_type", offered.order_types), ("time_in_force", {"", "gtc", *offered.times_in_force})):
+    sides = {"net", "long", "short"} if offered.hedges or request.reduce_only else {"net"}
+    for field, known in (
+        ("order_type", offered.order_types),
+        ("time_in_force", {"", "gtc", *offered.times_in_force}),
+        ("position_side", sides),
+    ):
         asked = getattr(request, field)
         if asked not in known:
             raise Rejected(
