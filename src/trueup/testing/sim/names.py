@@ -57,7 +57,7 @@ class CachedDirectory:
 
     def files(self) -> Iterator[tuple[Path, CachedFile]]:
         """Every file below, by its path from here."""
-        for name, node in self.live.items():
+        for name, node in list(self.live.items()):  # a database that is thrown away meanwhile deletes its log
             if isinstance(node, CachedFile):
                 yield Path(name), node
             else:
