@@ -148,6 +148,22 @@ def test_a_stop_that_only_its_own_calls_know_is_cancelled_by_them() -> None:
     at_binance(act)
 
 
+def test_a_side_of_a_position_is_written_as_the_exchange_writes_it() -> None:
+    """OKX knows no LONG, and a position that is held there could not be closed."""
+
+    async def main() -> None:
+        async with replaying("okx", WORLDS["okx"]()) as (venue, replay):
+            (terms, *_) = await venue.instruments()
+            with pytest.raises(OutcomeUnknown):
+                await venue.place(
+                    OrderRequest(terms.symbol, "sell", Decimal(1), "ours1", reduce_only=True, position_side="long")
+                )
+            (placed,) = (msgspec.json.decode(one.body) for one in replay.asked if one.method == "POST")
+            assert [order["posSide"] for order in placed] == ["long"]
+
+    asyncio.run(main())
+
+
 def test_what_an_exchange_is_not_known_to_take_is_not_sent() -> None:
     """A parameter that it does not know it would ignore, and a stop would trade at once."""
 

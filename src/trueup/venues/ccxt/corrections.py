@@ -95,6 +95,7 @@ class Correction(msgspec.Struct, frozen=True):
         triggers: What an order with a trigger is cancelled and asked for with, where its calls are others.
         plain_only: Whether orders with a trigger are refused.
         ignored_forces: Times in force that ccxt states and does not send: such an order would rest.
+        lower_sides: Whether sides of a position are written in small letters.
         market_price: Whether a market order needs the present price, to bound it.
         each_ticker: Whether to ask for the price of each instrument by itself.
         options: Of ccxt.
@@ -132,6 +133,7 @@ class Correction(msgspec.Struct, frozen=True):
     triggers: Params = {}
     plain_only: bool = False
     ignored_forces: frozenset[str] = frozenset()
+    lower_sides: bool = False
     market_price: bool = False
     each_ticker: bool = False
     options: Params = {}
@@ -261,6 +263,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         plain_currencies=True,
         find_by="clientOrderId",
         triggers={"trigger": True},
+        lower_sides=True,
         options={"fetchMarkets": {"types": ["spot", "future", "swap"]}},
     ),
     "krakenfutures": Correction(

@@ -50,7 +50,14 @@ def client_id(style: str, client_order_id: str) -> str:
     return ("0x" if style == "hex" else "") + blake2b(client_order_id.encode(), digest_size=16).hexdigest()
 
 
-def placing(request: OrderRequest, terms: Instrument, named: Mapping[str, str], present: Decimal | None) -> Placing:
+def placing(
+    request: OrderRequest,
+    terms: Instrument,
+    named: Mapping[str, str],
+    present: Decimal | None,
+    *,
+    lower_sides: bool = False,
+) -> Placing:
     """What is sent for an order.
 
     Args:
@@ -58,6 +65,7 @@ def placing(request: OrderRequest, terms: Instrument, named: Mapping[str, str], 
         terms: Of its instrument.
         named: Our id, by the parameter that takes it.
         present: The present price, where the venue needs one to bound a market order.
+        lower_sides: Whether the venue writes sides of a position in small letters.
 
     Raises:
         Rejected: Finer than the instrument's steps: nothing is rounded silently, and nothing was sent.
@@ -69,7 +77,8 @@ def placing(request: OrderRequest, terms: Instrument, named: Mapping[str, str], 
     if request.reduce_only:
         params["reduceOnly"] = True
     if request.position_side != "net":
-        params |= {"hedged": True, "positionSide": request.position_side.upper()}
+        side = request.position_side
+        params |= {"hedged": True, "positionSide": side if lower_sides else side.upper()}
     if request.time_in_force in _FORCES:
         params["timeInForce"] = _FORCES[request.time_in_force]
     elif request.time_in_force == "post_only":

@@ -1,11 +1,13 @@
 """What an account does through ccxt: each order is sent once; what is left open is looked up, never repeated."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 
 from trueup.model.errors import BadInput, Malformed, OutcomeUnknown, Rejected, VenueError
 from trueup.model.events import OrderReported
+from trueup.model.instruments import Instrument
 from trueup.model.numbers import ZERO, canonical, parse_decimal
 from trueup.model.orders import Amendment, OrderRequest
 from trueup.venues import rows
@@ -59,7 +61,7 @@ class Trading:
         if request.order_type not in {"limit", "stop_limit"} and session.correction.market_price:
             present = await marks.present(session, request.instrument, Priority.CLOSE if urgent else Priority.REST)
         name = self.client_id(request.client_order_id)
-        wire = placing(request, terms, self._named(name), present)
+        wire = self._placing(request, terms, name, present)
         _require_exact(session, terms.symbol, request)
         self._remember(name, request.instrument)
         sent_at = session.clock.now()
@@ -125,7 +127,7 @@ class Trading:
             )
         request = _changed(resting, amendment)
         name = resting.client_order_id
-        wire = placing(request, terms, self._named(name), None)
+        wire = self._placing(request, terms, name, None)
         _require_exact(session, terms.symbol, request)
         sent_at = session.clock.now()
         answer = await session.order(
@@ -194,8 +196,10 @@ class Trading:
             remedy="Look at the exchange itself; ccxt cannot ask for an order by this id.",
         )
 
-    def _named(self, name: str) -> Mapping[str, str]:
-        return {self._session.correction.client_param: name} if name else {}
+    def _placing(self, request: OrderRequest, terms: Instrument, name: str, present: Decimal | None) -> Placing:
+        correction = self._session.correction
+        named = {correction.client_param: name} if name else {}
+        return placing(request, terms, named, present, lower_sides=correction.lower_sides)
 
     def _remember(self, name: str, symbol: str) -> None:
         if len(self._placed) >= REMEMBERED_MAX:
