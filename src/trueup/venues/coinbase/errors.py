@@ -106,7 +106,8 @@ def _refusals(answer: Row) -> Iterator[Row]:
     """The rows of an answer that say why."""
     if answer.get("error_response") is not None:
         yield rows.record(answer, "error_response")
-    for error in rows.records(answer, "errors") if answer.get("errors") else []:
+    errors = answer.get("errors") or []
+    for error in [errors] if isinstance(errors, dict) else rows.records({"errors": errors}, "errors"):
         yield rows.as_row(error)
     told = {name: answer[name] for name in ("failure_reason", "message") if answer.get(name)}
     if told:

@@ -418,6 +418,7 @@ def test_what_does_not_rest_is_not_changed(seen: object) -> None:
             "CANNOT_EDIT_FUTURES_ORDER",
         ),
         ({"errors": [{"preview_failure_reason": "PREVIEW_INVALID_PRICE"}]}, Rejected, "PREVIEW_INVALID_PRICE"),
+        ({"success": False, "errors": {"edit_failure_reason": "ORDER_NOT_FOUND"}}, Rejected, "ORDER_NOT_FOUND"),
         ({"success": False, "errors": []}, Rejected, "no reason given"),
         ({"errors": [7]}, OutcomeUnknown, "cannot be read"),
     ],
