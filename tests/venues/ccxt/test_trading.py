@@ -14,6 +14,7 @@ from trueup.model.errors import BadInput, OutcomeUnknown, Rejected
 from trueup.model.orders import Amendment, OrderRequest
 from trueup.venues.ccxt.live import CcxtVenue
 from trueup.venues.ccxt.orders import client_id, report
+from trueup.venues.ccxt.trading import changed
 
 BTC = "BTC/USDT:USDT"
 ORDER = "/fapi/v1/order"
@@ -168,7 +169,7 @@ def test_what_an_exchange_is_not_known_to_take_is_not_sent() -> None:
     """A parameter that it does not know it would ignore, and a stop would trade at once."""
 
     async def main() -> None:
-        for exchange, changed in (
+        for exchange, other in (
             ("deribit", {"order_type": "stop", "trigger_price": Decimal(40_000), "price": None}),
             ("bitget", {"order_type": "stop", "trigger_price": Decimal(4_000), "price": None}),
             ("krakenfutures", {"time_in_force": "ioc"}),  # ccxt would send an order that rests
@@ -176,7 +177,7 @@ def test_what_an_exchange_is_not_known_to_take_is_not_sent() -> None:
         ):
             async with replaying(exchange, WORLDS[exchange]()) as (venue, replay):
                 terms = (await venue.instruments())[0]
-                request = msgspec.structs.replace(LIMIT, instrument=terms.symbol, quantity=Decimal(100), **changed)
+                request = msgspec.structs.replace(LIMIT, instrument=terms.symbol, quantity=Decimal(100), **other)
                 with pytest.raises(Rejected, match="is not known to take it"):
                     await venue.place(request)
                 assert {one.method for one in replay.asked} == {"GET"}
@@ -191,6 +192,22 @@ def test_an_amendment_keeps_the_terms_that_it_does_not_change() -> None:
         replay.answers[f"PUT {ORDER}"] = saved(answer(price="49000"))
         report = await venue.amend(BTC, "991", Amendment(price=Decimal(49_000)))
         assert (report.price, report.quantity, report.client_order_id) == (Decimal(49_000), Decimal("0.010"), "ours1")
+
+    at_binance(act)
+
+
+@pytest.mark.parametrize(("wanted", "sent"), [(None, "0.01"), (Decimal("0.010"), "0.014")])
+def test_an_amendment_of_an_order_that_traded_in_part_says_what_is_to_rest_of_it(
+    wanted: Decimal | None, sent: str
+) -> None:
+    async def act(venue: CcxtVenue, replay: Replay) -> None:
+        partly = answer(status="PARTIALLY_FILLED", executedQty="0.004")
+        replay.answers[f"GET {ORDER}"], replay.answers[f"PUT {ORDER}"] = saved(partly), saved(partly)
+        resting = await venue.amend(BTC, "991", Amendment(quantity=wanted, price=Decimal(49_000)))
+        (put,) = (one for one in replay.asked if one.method == "PUT")
+        assert f"quantity={sent}&" in (put.body.decode() or put.raw_query)
+        by_rest = changed(msgspec.structs.replace(resting, order_type="limit"), Amendment(wanted), rest=True)
+        assert by_rest.quantity == (wanted or Decimal("0.006"))
 
     at_binance(act)
 

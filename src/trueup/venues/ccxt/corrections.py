@@ -96,6 +96,7 @@ class Correction(msgspec.Struct, frozen=True):
         plain_only: Whether orders with a trigger are refused.
         ignored_forces: Times in force that ccxt states and does not send: such an order would rest.
         lower_sides: Whether sides of a position are written in small letters.
+        edits_rest: Whether a changed order is given what is to rest of it, and not its whole amount.
         market_price: Whether a market order needs the present price, to bound it.
         each_ticker: Whether to ask for the price of each instrument by itself.
         options: Of ccxt.
@@ -134,6 +135,7 @@ class Correction(msgspec.Struct, frozen=True):
     plain_only: bool = False
     ignored_forces: frozenset[str] = frozenset()
     lower_sides: bool = False
+    edits_rest: bool = False
     market_price: bool = False
     each_ticker: bool = False
     options: Params = {}
@@ -374,6 +376,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         client_id="hex",
         find_by="clientOrderId",
         find_surely=True,
+        edits_rest=True,
         market_price=True,
         options={"fetchMarkets": {"types": ["swap"]}},
         transfers={"deposit": "deposit", "withdraw": "withdrawal"},

@@ -8,7 +8,7 @@ import msgspec
 from trueup.model.errors import BadInput, Malformed, OutcomeUnknown, Rejected, VenueError
 from trueup.model.events import OrderReported
 from trueup.model.instruments import Instrument
-from trueup.model.numbers import ZERO, canonical, parse_decimal
+from trueup.model.numbers import ZERO, canonical, exact, parse_decimal
 from trueup.model.orders import Amendment, OrderRequest
 from trueup.venues import rows
 from trueup.venues.ccxt import marks, snapshots
@@ -125,7 +125,7 @@ class Trading:
                 remedy="Nothing was sent; place another one.",
                 venue_code="not_open",
             )
-        request = _changed(resting, amendment)
+        request = changed(resting, amendment, rest=session.correction.edits_rest)
         name = resting.client_order_id
         wire = self._placing(request, terms, name, None)
         _require_exact(session, terms.symbol, request)
@@ -329,17 +329,29 @@ def _ended(found: OrderReported, now: int) -> OrderReported:
     )
 
 
-def _changed(resting: OrderReported, amendment: Amendment) -> OrderRequest:
-    """The order in the place of a resting one, on terms else the same."""
+def changed(resting: OrderReported, amendment: Amendment, *, rest: bool) -> OrderRequest:
+    """The order in the place of a resting one, on terms else the same.
+
+    Args:
+        resting: As it is.
+        amendment: Its quantity is what is to rest of the order.
+        rest: Whether the venue wants that too, and not the amount of the whole order.
+
+    Raises:
+        Rejected: It cannot be changed.
+    """
     if resting.order_type not in {"limit", "stop", "stop_limit", "take_profit"}:
         raise Rejected(
             f"Order {resting.venue_order_id} is of a kind that cannot be changed here: {resting.order_type}.",
             remedy="Cancel it and place another; nothing was sent.",
         )
+    with exact():
+        left = resting.quantity - resting.filled if amendment.quantity is None else amendment.quantity
+        quantity = left if rest else left + resting.filled
     return OrderRequest(
         resting.instrument,
         resting.side,
-        resting.quantity if amendment.quantity is None else amendment.quantity,
+        quantity,
         resting.client_order_id,
         order_type=resting.order_type,  # type: ignore[arg-type] # one of the four above
         price=resting.price if amendment.price is None else amendment.price,
