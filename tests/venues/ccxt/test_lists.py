@@ -79,6 +79,19 @@ def test_open_orders_are_asked_for_as_they_are_counted(exchange: str) -> None:
         assert pages == {"50"}
 
 
+def test_positions_that_are_margined_in_coins_are_not_asked_for_by_a_dollar() -> None:
+    """None is, so the account would be taken for flat."""
+
+    async def main() -> Sequence[Request]:
+        async with replaying("bitget", WORLDS["bitget"]()) as (venue, replay):
+            await venue.snapshot()
+            return replay.asked
+
+    asked = [one.query for one in asyncio.run(main()) if one.path.endswith("/all-position")]
+    (coins,) = (query for query in asked if query["productType"] == "COIN-FUTURES")
+    assert "marginCoin" not in coins
+
+
 def test_an_order_that_is_looked_for_by_our_id_is_asked_for_by_no_other() -> None:
     """An id that is None would be sent as that word, and be the order that is looked for."""
 

@@ -294,7 +294,7 @@ CORRECTIONS: Mapping[str, Correction] = {
         positions=(
             {"productType": "USDT-FUTURES"},
             {"productType": "USDC-FUTURES"},
-            {"productType": "COIN-FUTURES"},
+            {"productType": "COIN-FUTURES", "marginCoin": UNSENT},
         ),
         orders=(
             {"type": "swap", "productType": "USDT-FUTURES"},
