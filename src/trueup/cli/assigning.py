@@ -24,9 +24,7 @@ def assign(
     ],
     to: Annotated[str, typer.Option("--to", metavar="STRATEGY", help="Whose they are.")],
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Of the venue. Default: all.")] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Of the venue. Default: ever.")
-    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Of the venue. Default: ever.")] = None,
     side: Annotated[str, typer.Option("--side", help="net, long or short.")] = "net",
     by: By,
     data: Data = None,
