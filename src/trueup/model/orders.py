@@ -50,7 +50,11 @@ class OrderRequest(msgspec.Struct, frozen=True):
 
 
 class Amendment(msgspec.Struct, frozen=True):
-    """What is to change of a resting order; None leaves it as it is."""
+    """What is to change of a resting order; None leaves it as it is.
+
+    Attributes:
+        quantity: That is to rest from then on: what was filled already is no part of it.
+    """
 
     quantity: Decimal | None = None
     price: Decimal | None = None

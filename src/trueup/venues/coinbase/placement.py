@@ -81,7 +81,10 @@ def changed(order: Row, amendment: Amendment) -> dict[str, object]:
     if amendment.trigger_price is not None and "stop_price" not in terms:
         raise no_form("trigger_price", canonical(amendment.trigger_price), "the order has none")
     price = amendment.price or orders.edited(order, "price") or rows.positive(terms, "limit_price")
-    size = amendment.quantity or orders.edited(order, "size") or rows.positive(terms, "base_size")
+    if amendment.quantity is not None:  # the venue counts what is filled already
+        size = amendment.quantity + rows.decimal(order, "filled_size")
+    else:
+        size = orders.edited(order, "size") or rows.positive(terms, "base_size")
     asked: dict[str, object] = {
         "order_id": rows.identifier(order, "order_id"),
         "price": canonical(price),

@@ -11,6 +11,8 @@ from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from trueup.model.errors import BadInput, Malformed, OutcomeUnknown, Rejected, VenueError
 from trueup.model.events import OrderReported
 from trueup.model.numbers import ZERO, canonical
@@ -90,6 +92,8 @@ class Desk:
         if before is None or before.word in orders.ENDED:
             word = "unknown" if before is None else before.word
             raise Rejected(f"Order {order_id} cannot be changed: it is {word}.", venue_code=word)
+        if amendment.quantity is not None:  # Kite counts what is filled already
+            amendment = replace(amendment, quantity=amendment.quantity + before.report.filled)
         key = calls.key_of(before.report.instrument)
         form = calls.modification_form(amendment, before.order_type, key, await self._terms(key, priority))
         await self._ask(calls.modify(before.variety or calls.REGULAR, order_id, form))

@@ -378,6 +378,14 @@ def test_a_second_change_builds_on_the_first() -> None:
     assert script.last(EDIT).body == {"order_id": "o-1", "price": "80", "size": "4"}
 
 
+def test_a_quantity_is_what_is_to_rest_beside_what_is_filled() -> None:
+    part = order("o-1", filled_size="0.5", average_filled_price="90")
+    changed = {**part, "edit_history": [{"price": "90", "size": "1.5", "replace_accept_timestamp": at(5)}]}
+    report, script = amend(Amendment(quantity=D(1)), **{"GET order": turns({"order": part}, {"order": changed})})
+    assert script.last(EDIT).body["size"] == "1.5"
+    assert (report.quantity, report.filled) == (D("1.5"), D("0.5"))
+
+
 def test_terms_that_are_stated_as_numbers_are_exact() -> None:
     stop = order("o-1", order_configuration={"stop_limit_stop_limit_gtd": {}})
     terms = b'{"base_size": 0.00100, "limit_price": 90.10, "stop_price": "95"}'

@@ -306,6 +306,21 @@ def test_a_change_is_reported_once_it_shows() -> None:
     assert loopback.forms == [{"order_type": "LIMIT", "price": "23900"}]
 
 
+def test_a_quantity_is_what_is_to_rest_beside_what_is_filled() -> None:
+    loopback = Loopback(takes=resting)
+    row = {**listed(loopback), "filled_quantity": 65}
+    loopback.states["1"].append(row)
+
+    def changed() -> tuple[int, object]:
+        loopback.states["1"].append({**row, "quantity": 195})
+        return 200, {"order_id": "1"}
+
+    loopback.say("PUT /orders/regular/1", changed)
+    report = run(loopback, lambda venue: venue.amend(NIFTY, "1", Amendment(quantity=Decimal(130))))
+    assert loopback.forms[0]["quantity"] == "195"
+    assert (report.quantity, report.filled) == (Decimal(195), Decimal(65))
+
+
 def test_a_change_that_does_not_show_was_refused() -> None:
     loopback = Loopback(takes=resting)
     row = listed(loopback)
