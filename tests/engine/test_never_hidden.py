@@ -103,7 +103,7 @@ def test_five_coins_are_not_worth_five_dollars(tmp_path: Path, mark: Decimal | N
         house.ledger.commit(lambda _: [e.MarkSampled(ACCOUNT, coin.symbol, mark, START, "venue")])
 
     def state() -> VenueSnapshot:
-        house.cut += SECOND
+        house.cut += 5 * SECOND
         return VenueSnapshot(ACCOUNT, house.cut, {}, {"BTC": D(6)})
 
     house.venue.state = state
@@ -119,7 +119,7 @@ def test_another_leverage_is_worth_no_money_and_reaches_no_bound_of_it(tmp_path:
     house = House(tmp_path, fill(1), leverage, policies=Policies(escalate_from=(D(1),), critical={"": D(1)}))
 
     def state() -> VenueSnapshot:
-        house.cut += SECOND
+        house.cut += 5 * SECOND
         held = VenuePosition(PERP.symbol, "net", D(1), D(100), D(100), D(10))
         return VenueSnapshot(ACCOUNT, house.cut, {QTY_KEY: held})
 
@@ -155,7 +155,7 @@ def test_a_holding_under_a_name_that_nobody_defined_holds_up_the_account_until_i
     unmapped = {"NIFTY 50 CE": "5 of it"}
 
     def state() -> VenueSnapshot:
-        house.cut += SECOND
+        house.cut += 5 * SECOND
         return VenueSnapshot(ACCOUNT, house.cut, {}, unmapped=unmapped, position_scope=frozenset({PERP.symbol}))
 
     house.venue.state = state
@@ -175,7 +175,7 @@ def test_a_balance_that_cannot_be_compared_any_more_ends_no_break(tmp_path: Path
     house.ledger.book_facts([DEFINED, e.OpeningBalance(ACCOUNT, "USDC", D(100), START, "o"), opening("1", at=1)])
 
     def state() -> VenueSnapshot:
-        house.cut += SECOND
+        house.cut += 5 * SECOND
         return VenueSnapshot(ACCOUNT, house.cut, {}, {"USDC": D(50)})
 
     house.venue.state = state
@@ -220,7 +220,7 @@ def test_what_happened_after_a_break_was_seen_is_not_its_cause(tmp_path: Path) -
     told = [D(50), D(50), D(103)]
 
     def state() -> VenueSnapshot:
-        house.cut += SECOND
+        house.cut += 5 * SECOND
         return VenueSnapshot(ACCOUNT, house.cut, {}, {"USDC": told[0]})
 
     house.venue.state = state
@@ -240,7 +240,7 @@ def test_a_break_that_becomes_dear_is_escalated_though_its_amount_stays(tmp_path
     mark = D(100)
 
     def state() -> VenueSnapshot:
-        house.cut += SECOND
+        house.cut += 5 * SECOND
         return VenueSnapshot(ACCOUNT, house.cut, {QTY_KEY: VenuePosition(PERP.symbol, "net", D(3), D(100), mark)})
 
     house.venue.state = state

@@ -37,7 +37,7 @@ class Forgetful(ScriptedVenue):
 
 
 class House:
-    """A store, a venue and runs of one reconciler; each answer of the venue is a second later than the one before."""
+    """A store, a venue and runs of one reconciler; each answer of the venue is five seconds later."""
 
     def __init__(self, path: Path, *facts: e.Fact, policies: Policies | None = None) -> None:
         self.path = path
@@ -59,7 +59,7 @@ class House:
 
     def holds(self, quantity: int, **failed: str) -> None:
         def state() -> VenueSnapshot:
-            self.cut += SECOND
+            self.cut += 5 * SECOND
             stated = VenuePosition(PERP.symbol, "net", D(quantity), D(100), D(100))
             positions = {QTY_KEY: stated} if quantity else {}
             return VenueSnapshot(ACCOUNT, self.cut, None if failed else positions, failed=failed)

@@ -18,7 +18,7 @@ from trueup.reconcile.cut import at_cut
 from trueup.reconcile.explain.evidence import Evidence, OrderInFlight
 from trueup.reconcile.explain.explaining import explain
 from trueup.reconcile.in_flight import orders_in_flight, waiting
-from trueup.reconcile.persistence import IN_FLIGHT_NS_MAX, Belief, Sighting, belief, see
+from trueup.reconcile.persistence import APART_NS, IN_FLIGHT_NS_MAX, Belief, Sighting, belief, see
 from trueup.reconcile.protection import unprotected
 
 D = Decimal
@@ -163,14 +163,17 @@ def seen(*cuts: tuple[int | None, Difference], now: int = 0) -> Sighting:
     return sighting
 
 
-DRIFT, PENDING = quantity("1"), quantity("1", status=Status.PENDING)
+DRIFT, OTHER, PENDING = quantity("1"), quantity("2"), quantity("1", status=Status.PENDING)
 
 
 @pytest.mark.parametrize(
     ("sentence", "cuts", "expected"),
     [
         ("once is not enough", [(1, DRIFT)], Belief.WAIT),
-        ("twice is", [(1, DRIFT), (2, DRIFT)], Belief.CONFIRMED),
+        ("twice is", [(1, DRIFT), (1 + APART_NS, DRIFT)], Belief.CONFIRMED),
+        ("two cuts of one moment are one", [(1, DRIFT), (APART_NS, DRIFT)], Belief.WAIT),
+        ("and a third that is apart from the first", [(1, DRIFT), (3, DRIFT), (1 + APART_NS, DRIFT)], Belief.CONFIRMED),
+        ("another amount is another fill", [(1, DRIFT), (1 + APART_NS, OTHER)], Belief.WAIT),
         ("the same cut twice is once", [(1, DRIFT), (1, DRIFT)], Belief.WAIT),
         ("an older cut proves nothing", [(2, DRIFT), (1, DRIFT)], Belief.WAIT),
         ("without times each look is one", [(None, DRIFT), (None, DRIFT)], Belief.CONFIRMED),
