@@ -124,7 +124,7 @@ class Breaks:
                 self.proposed[event.subject, event.sort] = event
             case AdjustmentApproved():
                 self.approvals[event.adjustment_id] = (*self.approvals.get(event.adjustment_id, ()), event.by)
-            case Restricted():
+            case _:
                 self.restriction = event
 
     def _move(self, move: BreakMoved) -> None:
