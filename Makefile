@@ -44,7 +44,7 @@ layers: setup ## import-linter: who may import whom
 # Two workers a core: many tests wait for sockets and clocks.
 unit: setup ## Pytest on all cores, measuring coverage
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))') --cov --cov-report= --cov-fail-under=0 $(ARGS)
+	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))') --dist worksteal --cov --cov-report= --cov-fail-under=0 $(ARGS)
 
 floors: ## Coverage floors, after unit: the whole, and all of model and book
 	@echo "coverage: the whole"
