@@ -23,7 +23,7 @@ D = Decimal
 
 
 class Holds(ScriptedVenue):
-    """Holds three from the first second on, and says so at a later time with each answer."""
+    """Holds three from the first second on, and says so five seconds later with each answer."""
 
     def __init__(self) -> None:
         super().__init__([fill(1)])
@@ -31,7 +31,7 @@ class Holds(ScriptedVenue):
 
     def _holds(self) -> VenueSnapshot:
         held = VenuePosition(PERP.symbol, "net", D(3), D("100.50"))
-        return VenueSnapshot(ACCOUNT, fill(1_000 + self.looks).venue_time, {QTY_KEY: held})
+        return VenueSnapshot(ACCOUNT, fill(1_000 + 5 * self.looks).venue_time, {QTY_KEY: held})
 
 
 def reconciler(store: Store) -> Reconciler:

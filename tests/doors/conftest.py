@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests import postgresql
+from trueup.reconcile import persistence
 
 _NUMBERS = count()
+
+
+@pytest.fixture(autouse=True)
+def answers_a_moment_apart_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day of a bot takes a moment here, and what lasts must be seen to last."""
+    monkeypatch.setattr(persistence, "APART_NS", 0)
 
 
 @pytest.fixture
