@@ -167,7 +167,7 @@ def _escalated(
     """By age, and by what they are worth now."""
     for record in records:
         level = level_due(record, worths[record.key], policies.escalate_from, now)
-        if level > record.level:
+        if level > record.level and record.state is not State.DETECTED:  # what is not believed yet is nobody's alarm
             yield e.BreakMoved(account, *record.key, Step.ESCALATE, now, by=BY_RULE, level=level)
 
 
